@@ -1,0 +1,29 @@
+#pragma once
+/* What Swift's Glibc module leaves out: interfaces behind _GNU_SOURCE, and macros with arguments. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdint.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+/* Locks all present and future pages of the process as they are touched. 0, or -1 with errno. */
+int trousseau_mlockall_onfault(void);
+
+/* SO_PEERCRED of a connected Unix socket. 0, or -1 with errno. */
+int trousseau_peer_credentials(int fd, pid_t *pid, uid_t *uid, gid_t *gid);

@@ -1,0 +1,59 @@
+/// The code for one kind of recipient. To add a backend, implement this protocol in a module of its own and compose it
+/// in Plugin; `BackendContract` in Tests is the suite it has to pass.
+///
+/// Every function may be called from any task, at the same time as any other. Blocking C calls run on a thread of the
+/// backend's own; no function returns later than `until` by more than the time it takes to say so, whatever its device
+/// does.
+public protocol SealingBackend: Sendable {
+    /// The name that the configuration gives to this backend.
+    var name: String { get }
+    /// "pkcs11", "tpm", "vault", "recovery".
+    var kind: String { get }
+
+    /// The recipients that this backend can seal to, with their keys checked.
+    ///
+    /// With `generateMissingKey` a sealing key that does not exist is made; an existing one is never touched.
+    func recipients(generateMissingKey: Bool, until: ContinuousClock.Instant) async throws(SealingError) -> [Recipient]
+
+    /// Whether this backend holds the recipient's sealing key, as far as can be told without its device.
+    func serves(_ recipient: Recipient) -> Bool
+
+    /// Whether only someone with the sealing key itself could have made the seal (HSM AES, Vault, an object that this
+    /// TPM created), unlike one made with a public key.
+    func isAuthenticated(_ seal: Seal) -> Bool
+
+    /// Seals the KEK, bound to its kekID.
+    func seal(_ kek: KEK, to recipient: Recipient, until: ContinuousClock.Instant) async throws(SealingError) -> Seal
+
+    /// Opens a seal. The caller compares the KEK's ID with the one it expects.
+    func unseal(_ seal: Seal, until: ContinuousClock.Instant) async throws(SealingError) -> KEK
+
+    /// Unseals a canary made for the purpose, reopening the device if need be. Never tries a refused PIN again.
+    func probe(until: ContinuousClock.Instant) async throws(SealingError)
+
+    /// Everything that `trousseau doctor` can check about this backend. Does not change anything.
+    func diagnose(until: ContinuousClock.Instant) async -> [Finding]
+
+    /// Ends sessions and releases the device; calls in flight end first. Nothing is called afterwards.
+    func shutdown(until: ContinuousClock.Instant) async
+}
+
+/// One line of `trousseau doctor`.
+public struct Finding: Sendable, Codable, Hashable {
+    public enum Severity: String, Sendable, Codable { case ok, warning, error }
+
+    public let severity: Severity
+    /// What was checked: `token "trousseau"`.
+    public let subject: String
+    /// What was found.
+    public let detail: String
+    /// How to mend it.
+    public let hint: String?
+
+    public init(_ severity: Severity, _ subject: String, _ detail: String, hint: String? = nil) {
+        self.severity = severity
+        self.subject = subject
+        self.detail = detail
+        self.hint = hint
+    }
+}

@@ -1,0 +1,27 @@
+/// Why a KMS request was refused. The text goes to the API server and its log: a class and what to do, no key material.
+public struct ServiceError: Error, Sendable, Equatable {
+    public enum Code: String, Sendable {
+        /// The request cannot be right: malformed or altered ciphertext, a key_id that names another KEK.
+        case invalidArgument
+        /// A KEK that this keyring has never held.
+        case notFound
+        /// The operator has to act first: the KEK's seals do not open, the keyring is another one.
+        case failedPrecondition
+        /// Not now: no backend has opened the KEK yet.
+        case unavailable
+        /// The caller's deadline passed.
+        case deadlineExceeded
+        /// A limit of the plugin was reached.
+        case resourceExhausted
+        /// The plugin's own cryptography failed.
+        case internalError
+    }
+
+    public let code: Code
+    public let message: String
+
+    public init(_ code: Code, _ message: String) {
+        self.code = code
+        self.message = message
+    }
+}
