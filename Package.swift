@@ -35,7 +35,7 @@ let package = Package(
         .target(name: "PKCS11Backend", dependencies: ["Keyring", "Crypto", "CP11Kit", "CLinux"], swiftSettings: strict),
         .executableTarget(
             name: "Plugin",
-            dependencies: ["PKCS11Backend", "KMSServer", "Keyring", "Crypto", "CYAML", "CLinux","CGRPC","COpenSSL","CP11Kit","CKMSProto"],
+            dependencies: ["PKCS11Backend", "KMSServer", "Keyring", "Crypto", "CYAML", "CLinux"],
             swiftSettings: strict),
     ]
 )
