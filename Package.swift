@@ -3,6 +3,8 @@
 import PackageDescription
 
 let strict: [SwiftSetting] = [
+    // gRPC's headers define it; C modules that see different libc types cannot be imported together.
+    .unsafeFlags(["-Xcc", "-D_GNU_SOURCE"]),
     .swiftLanguageMode(.v6),
     .enableUpcomingFeature("ExistentialAny"),
     .enableUpcomingFeature("InternalImportsByDefault"),
@@ -37,5 +39,8 @@ let package = Package(
             name: "Plugin",
             dependencies: ["PKCS11Backend", "KMSServer", "Keyring", "Crypto", "CYAML", "CLinux"],
             swiftSettings: strict),
+
+        // Temporary folders and processes for tests; in no product.
+        .target(name: "TestSupport", dependencies: ["CLinux"], path: "Tests/TestSupport", swiftSettings: strict),
     ]
 )
