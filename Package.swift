@@ -35,12 +35,16 @@ let package = Package(
             name: "KMSServer", dependencies: ["Keyring", "Crypto", "CGRPC", "CKMSProto", "CLinux"],
             swiftSettings: strict),
         .target(name: "PKCS11Backend", dependencies: ["Keyring", "Crypto", "CP11Kit", "CLinux"], swiftSettings: strict),
+        // A library, so that its fuzzer need not link an executable.
+        .target(name: "Configuration", dependencies: ["CYAML"], swiftSettings: strict),
         .executableTarget(
             name: "Plugin",
-            dependencies: ["PKCS11Backend", "KMSServer", "Keyring", "Crypto", "CYAML", "CLinux"],
+            dependencies: ["Configuration", "PKCS11Backend", "KMSServer", "Keyring", "Crypto", "CYAML", "CLinux"],
             swiftSettings: strict),
 
         // Temporary folders and processes for tests; in no product.
         .target(name: "TestSupport", dependencies: ["CLinux"], path: "Tests/TestSupport", swiftSettings: strict),
+
+        .testTarget(name: "ConfigurationTests", dependencies: ["Configuration"], swiftSettings: strict),
     ]
 )

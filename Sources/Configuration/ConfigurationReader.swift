@@ -1,0 +1,82 @@
+extension PluginConfiguration {
+    /// Looks into the URI of a key; gives the reason and a hint when it is refused.
+    public typealias KeyCheck = (String) -> (reason: String, hint: String?)?
+
+    /// Reads and checks the file at `path`.
+    ///
+    /// - Throws: `ConfigurationError` with all that is wrong.
+    public static func read(path: String, checkPKCS11Key: KeyCheck = { _ in nil }) throws(ConfigurationError) -> Self {
+        let bytes: [UInt8]
+        do throws(FileError) {
+            bytes = try BoundedFile.read(path, limit: YAMLDocument.maximumSize)
+        } catch {
+            throw ConfigurationError([Diagnostic(file: path, line: 1, key: "", reason: error.reason, hint: unreadable)])
+        }
+        return try parse(bytes, file: path, accounts: .system, checkPKCS11Key: checkPKCS11Key)
+    }
+
+    private static let unreadable = "name the file with --config; docs/configuration.md has an example"
+
+    /// Checks the text of a configuration that is called `file` in what is said about it.
+    ///
+    /// - Throws: `ConfigurationError` with all that is wrong.
+    public static func parse(
+        _ bytes: [UInt8], file: String, accounts: AccountNames, checkPKCS11Key: KeyCheck = { _ in nil }
+    ) throws(ConfigurationError) -> Self {
+        // What a URI check is called for never outlives this call.
+        let result = withoutActuallyEscaping(checkPKCS11Key) { check -> Result<Self, ConfigurationError> in
+            let diagnosis = Diagnosis(file: file)
+            let configuration = YAMLDocument.read(bytes, into: diagnosis).flatMap { root in
+                Section(root, path: "", diagnosis: diagnosis).map { top in
+                    read(top, server: ServerSchema(accounts: accounts), backends: BackendSchema(checkPKCS11Key: check))
+                }
+            }
+            guard let configuration, diagnosis.diagnostics.isEmpty else {
+                return .failure(ConfigurationError(diagnosis.diagnostics))
+            }
+            return .success(configuration)
+        }
+        return try result.get()
+    }
+
+    private static func read(_ top: Section, server: ServerSchema, backends: BackendSchema) -> Self {
+        version(top)
+        let keyring = top.section("keyring", required: "keyring: {name: prod}").map(KeyringSchema.read)
+        let serverSection = top.section("server").map(server.read)
+        let backendList = backends.read(top)
+        top.refuseLater(["rotation", "metrics"])
+        top.finish()
+        checkSeals(keyring?.minimumSeals, backendList, top)
+        return PluginConfiguration(
+            keyring: keyring?.keyring ?? Keyring(name: "", directory: KeyringSchema.defaultDirectory),
+            server: serverSection
+                ?? Server(
+                    socket: Socket(path: ServerSchema.defaultSocket, mode: 0o600, allowUsers: [0], allowGroups: []),
+                    control: Socket(path: ServerSchema.defaultControl, mode: 0o600, allowUsers: [0], allowGroups: []),
+                    allowUnlockedMemory: false),
+            backends: backendList)
+    }
+
+    private static func version(_ top: Section) {
+        for (key, expected) in [("apiVersion", apiVersion), ("kind", kind)] {
+            let hint = "write \(key): \(expected)"
+            guard let found = top.string(key, required: hint), found.value != expected else { continue }
+            top.report(key, line: found.line, "\(Quoted.text(found.value)) is not known to this version", hint: hint)
+        }
+    }
+
+    private static func checkSeals(_ minimum: Located<Int>?, _ backends: [Backend], _ top: Section) {
+        guard !backends.isEmpty else { return }
+        let sealing = backends.count { !$0.unsealOnly }
+        if sealing == 0 {
+            top.report(
+                "backends", line: top.line(of: "backends"), "all of them are unsealOnly",
+                hint: "a new KEK needs at least one backend that seals it")
+        } else if let minimum, minimum.value > sealing {
+            top.diagnosis.add(
+                minimum.line, minimum.key,
+                "\(minimum.value) is more than the number of backends that seal (\(sealing))",
+                hint: "lower it, or leave it away: it defaults to all that seal")
+        }
+    }
+}

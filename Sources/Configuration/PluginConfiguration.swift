@@ -1,0 +1,86 @@
+/// What the configuration file says. Only values: nothing was opened for it but /etc/passwd and /etc/group.
+public struct PluginConfiguration: Sendable, Equatable {
+    /// The `apiVersion` that this version reads.
+    public static let apiVersion = "trousseau/v1alpha1"
+    /// The only `kind`.
+    public static let kind = "PluginConfiguration"
+
+    /// Where the KEKs are.
+    public var keyring: Keyring
+    /// The sockets, and the process.
+    public var server: Server
+    /// At least one, in the order of unsealing.
+    public var backends: [Backend]
+
+    /// The section `keyring`.
+    public struct Keyring: Sendable, Equatable {
+        /// An RFC 1123 label; stands in every key_id.
+        public var name: String
+        /// An absolute path.
+        public var directory: String
+        /// How many verified seals a KEK needs before it may become active; nil: one for each backend that seals.
+        public var minimumSeals: Int?
+    }
+
+    /// The section `server`.
+    public struct Server: Sendable, Equatable {
+        /// Where kube-apiserver connects.
+        public var socket: Socket
+        /// Where `trousseau status` and `trousseau stop` connect.
+        public var control: Socket
+        /// Go on, with keys that may reach swap, where memory cannot be locked.
+        public var allowUnlockedMemory: Bool
+    }
+
+    /// A Unix socket, and who may connect to it.
+    public struct Socket: Sendable, Equatable {
+        /// An absolute path, or `@name` in the abstract namespace.
+        public var path: String
+        /// Permission bits; none for others, none to execute.
+        public var mode: UInt32
+        /// Nil: the plugin's own.
+        public var owner: UInt32?
+        /// Nil: the plugin's own.
+        public var group: UInt32?
+        /// Numeric uids that are let in.
+        public var allowUsers: [UInt32]
+        /// Numeric primary gids that are let in.
+        public var allowGroups: [UInt32]
+
+        /// In the abstract namespace, where no file permission guards it.
+        public var isAbstract: Bool { path.utf8.first == UInt8(ascii: "@") }
+    }
+
+    /// One item of `backends`.
+    public struct Backend: Sendable, Equatable {
+        /// An RFC 1123 label, unlike any other backend's.
+        public var name: String
+        /// Opens seals, makes none.
+        public var unsealOnly: Bool
+        /// How long one operation may take.
+        public var deadline: Duration
+        /// Which device, and how it is reached.
+        public var kind: Kind
+
+        /// What kind of backend, with its own section.
+        public enum Kind: Sendable, Equatable {
+            case pkcs11(PKCS11)
+        }
+    }
+
+    /// The section `pkcs11` of a backend.
+    public struct PKCS11: Sendable, Equatable {
+        /// The absolute path of the vendor's library.
+        public var module: String
+        /// An RFC 7512 URI of the sealing key, without a PIN.
+        public var key: String
+        /// The absolute path of the file with the PIN.
+        public var pinSource: String?
+        /// Sessions with the token at the same time, 1 to 64.
+        public var maxSessions: Int
+        /// Use a sealing key whose attributes do not protect it.
+        public var allowUnsafeKey: Bool
+        /// Log in although the token says that a wrong PIN was tried before.
+        public var allowPINCountLow: Bool
+    }
+}

@@ -1,0 +1,100 @@
+/// The list `backends`.
+struct BackendSchema {
+    /// As many recipients as a keyring may have.
+    static let maximumCount = 32
+    static let defaultDeadline = Duration.seconds(10)
+
+    /// Looks into a PKCS#11 URI; gives the reason and a hint when it is refused.
+    let checkPKCS11Key: PluginConfiguration.KeyCheck
+
+    func read(_ top: Section) -> [PluginConfiguration.Backend] {
+        let hint = "name at least one backend, such as an HSM"
+        guard let items = top.list("backends", required: hint) else { return [] }
+        if items.isEmpty { top.report("backends", line: top.line(of: "backends"), "is empty", hint: hint) }
+        if items.count > BackendSchema.maximumCount {
+            top.report("backends", line: top.line(of: "backends"), "has more than \(BackendSchema.maximumCount) items")
+        }
+        var backends: [PluginConfiguration.Backend] = []
+        var names: [String: Int] = [:]
+        for item in items {
+            guard let section = Section(item.value, path: item.key, diagnosis: top.diagnosis) else { continue }
+            let name = section.label("name", required: "a name of its own, such as rack-hsm")
+            if let name, let earlier = names.updateValue(name.line, forKey: name.value) {
+                section.report(
+                    "name", line: name.line,
+                    "\(Quoted.text(name.value)) is the name of the backend in line \(earlier) too")
+            }
+            if let backend = backend(section, name: name?.value ?? "") { backends.append(backend) }
+            section.finish()
+        }
+        return backends
+    }
+
+    private func backend(_ section: Section, name: String) -> PluginConfiguration.Backend? {
+        let unsealOnly = section.bool("unsealOnly", default: false)
+        let deadline = section.duration("deadline", in: .milliseconds(100)...(.seconds(600)))
+        section.refuseLater(["mode", "hedgeAfter"])
+        let kinds = section.present(["pkcs11", "tpm", "vault", "recovery"])
+        for later in kinds.filter({ $0.value != "pkcs11" }) {
+            section.report(
+                later.value, line: later.line, "\(later.value) backends are not in this version",
+                hint: "this version has pkcs11")
+        }
+        if kinds.isEmpty {
+            section.report("", line: section.line, "has no kind", hint: "add a section pkcs11")
+        } else if kinds.count > 1 {
+            let words = kinds.map(\.value).joined(separator: " and ")
+            section.report("", line: section.line, "has more than one kind: \(words)", hint: "make a backend of each")
+        }
+        guard kinds.contains(where: { $0.value == "pkcs11" }), let pkcs11 = section.section("pkcs11", required: "")
+        else {
+            return nil
+        }
+        return PluginConfiguration.Backend(
+            name: name, unsealOnly: unsealOnly, deadline: deadline?.value ?? BackendSchema.defaultDeadline,
+            kind: .pkcs11(self.pkcs11(pkcs11)))
+    }
+
+    private func pkcs11(_ section: Section) -> PluginConfiguration.PKCS11 {
+        section.refuse(
+            "secrets do not belong into the configuration",
+            hint: "write the PIN into a file of mode 0400 and name it with pinSource"
+        ) { ["pin", "pinvalue", "pin-value", "userpin", "sopin", "password", "secret"].contains($0.lowercased()) }
+        section.refuse(
+            "the key is selected by its URI",
+            hint: "write it into key: \"pkcs11:token=…;object=…\""
+        ) { ["token", "slot", "slotid", "slot-id", "object", "label", "id"].contains($0.lowercased()) }
+        let module = section.path("module", required: "the vendor's library, such as /usr/lib/softhsm/libsofthsm2.so")
+        let key = section.string(
+            "key", required: "the sealing key, such as \"pkcs11:token=trousseau;object=kek-sealer\"")
+        if let key { check(key, section) }
+        let pinSource = section.path("pinSource", isPrivate: true)
+        let maxSessions = section.integer("maxSessions", in: 1...64)
+        let pkcs11 = PluginConfiguration.PKCS11(
+            module: module?.value ?? "", key: key?.value ?? "", pinSource: pinSource?.value,
+            maxSessions: maxSessions?.value ?? 4, allowUnsafeKey: section.bool("allowUnsafeKey", default: false),
+            allowPINCountLow: section.bool("allowPINCountLow", default: false))
+        section.finish()
+        return pkcs11
+    }
+
+    /// The URI itself is never shown: it might hold a PIN.
+    private func check(_ key: Located<String>, _ section: Section) {
+        guard key.value.hasPrefix("pkcs11:") else {
+            section.report(
+                "key", line: key.line, "is not a PKCS#11 URI",
+                hint: "such as \"pkcs11:token=trousseau;object=kek-sealer\"")
+            return
+        }
+        // Before anything else looks at it: a percent-encoded name would be refused as unknown.
+        if key.value.lowercased().contains("pin-value") {
+            section.report(
+                "key", line: key.line, "has a pin-value: secrets do not belong into the configuration",
+                hint: "write the PIN into a file of mode 0400 and name it with pinSource")
+            return
+        }
+        if let problem = checkPKCS11Key(key.value) {
+            section.report("key", line: key.line, problem.reason, hint: problem.hint)
+        }
+    }
+}

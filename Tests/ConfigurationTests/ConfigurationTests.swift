@@ -1,0 +1,121 @@
+import Configuration
+import Testing
+
+@Suite("A configuration")
+struct ConfigurationTests {
+    @Test(
+        "that is broken is refused with the line, the key and the reason of everything",
+        arguments: BrokenConfiguration.all)
+    func broken(_ broken: BrokenConfiguration) {
+        let findings = BrokenConfiguration.findings(broken.configuration)
+        #expect(!broken.expected.isEmpty)
+        #expect(findings.map { "\($0.line): \($0.key): \($0.reason)" } == broken.expected)
+        for finding in findings {
+            #expect(finding.description.hasPrefix("config.yaml:\(finding.line): "))
+            // What might be a PIN is never repeated.
+            #expect(!finding.description.contains("1234") && finding.hint?.contains("1234") != true)
+            #expect(!finding.reason.hasSuffix("."))
+        }
+    }
+
+    @Test("has each of its keys read")
+    func good() throws {
+        let text = """
+            apiVersion: trousseau/v1alpha1
+            kind: PluginConfiguration
+            keyring: {name: prod-1, directory: /srv/keyring, minimumSeals: 1}
+            server:
+              allowUnlockedMemory: true
+              socket:
+                path: "@kms"
+                allowAbstract: true
+                allowUsers: [kube, 0]
+                allowGroups: [kube]
+              control: {path: /run/c/control.sock, mode: "0660", owner: kube, group: 7, allowUsers: [1000]}
+            backends:
+            - name: a
+              unsealOnly: true
+              deadline: 500ms
+              pkcs11: {module: /m.so, key: "pkcs11:token=a", pinSource: /pin, maxSessions: 2, allowUnsafeKey: true}
+            - name: b
+              pkcs11: {module: /m.so, key: "pkcs11:token=b", allowPINCountLow: true}
+            """
+        let configuration = try BrokenConfiguration.parse(text)
+        #expect(configuration.keyring.name == "prod-1")
+        #expect(configuration.keyring.directory == "/srv/keyring")
+        #expect(configuration.keyring.minimumSeals == 1)
+        #expect(configuration.server.allowUnlockedMemory)
+        #expect(configuration.server.socket.isAbstract)
+        #expect(configuration.server.socket.allowUsers == [1042, 0])
+        #expect(configuration.server.socket.allowGroups == [1043])
+        let control = configuration.server.control
+        #expect(control.mode == 0o660 && control.owner == 1042 && control.group == 7 && control.allowUsers == [1000])
+        #expect(configuration.backends.map(\.name) == ["a", "b"])
+        #expect(configuration.backends.map(\.unsealOnly) == [true, false])
+        #expect(configuration.backends.map(\.deadline) == [.milliseconds(500), .seconds(10)])
+        guard case .pkcs11(let first) = configuration.backends[0].kind,
+            case .pkcs11(let second) = configuration.backends[1].kind
+        else { return }
+        #expect(first.pinSource == "/pin" && first.maxSessions == 2 && first.allowUnsafeKey && !first.allowPINCountLow)
+        #expect(second.pinSource == nil && second.maxSessions == 4 && !second.allowUnsafeKey && second.allowPINCountLow)
+    }
+
+    @Test("has defaults for all that it need not say")
+    func defaults() throws {
+        let configuration = try BrokenConfiguration.parse(
+            """
+            apiVersion: trousseau/v1alpha1
+            kind: PluginConfiguration
+            keyring: {name: prod}
+            backends: [{name: a, pkcs11: {module: /m.so, key: "pkcs11:token=a"}}]
+            """)
+        #expect(configuration.keyring.directory == "/var/lib/trousseau/keyring")
+        #expect(configuration.keyring.minimumSeals == nil)
+        #expect(configuration.server.socket.path == "/run/trousseau/kms.sock")
+        #expect(configuration.server.control.path == "/run/trousseau-control/control.sock")
+        for socket in [configuration.server.socket, configuration.server.control] {
+            #expect(socket.mode == 0o600 && socket.owner == nil && socket.group == nil)
+            #expect(socket.allowUsers == [0] && socket.allowGroups.isEmpty)
+        }
+        #expect(!configuration.server.allowUnlockedMemory)
+    }
+
+    @Test("is refused for everything at once, in the order of its lines")
+    func everythingAtOnce() {
+        let findings = BrokenConfiguration.findings(
+            """
+            apiVersion: v1
+            keyring: {name: Prod, minimumSeals: none}
+            server: {socket: {mode: "0666"}, control: {path: c.sock}, tls: true}
+            backends:
+            - name: a
+              pkcs11: {modul: /m.so, key: "pkcs11:token=a?pin-value=9"}
+            - name: a
+            """)
+        #expect(
+            findings.map { "\($0.line) \($0.key)" } == [
+                "1 apiVersion", "1 kind", "2 keyring.name", "2 keyring.minimumSeals", "3 server.socket.mode",
+                "3 server.control.path", "3 server.tls", "6 backends[0].pkcs11.module", "6 backends[0].pkcs11.key",
+                "6 backends[0].pkcs11.modul", "7 backends[1].name", "7 backends[1]",
+            ])
+    }
+
+    @Test("names what is not in this version")
+    func laterKinds() {
+        let findings = BrokenConfiguration.findings(
+            """
+            apiVersion: trousseau/v1alpha1
+            kind: PluginConfiguration
+            keyring: {name: prod}
+            backends:
+            - name: node-tpm
+              tpm: {device: "device:/dev/tpmrm0"}
+            - name: vault
+              vault: {address: "https://vault.example:8200", key: trousseau}
+            - name: recovery
+              recovery: {certificate: /etc/trousseau/recovery.pem}
+            """)
+        #expect(findings.map(\.line) == [6, 8, 10])
+        #expect(findings.allSatisfy { $0.reason.hasSuffix("backends are not in this version") })
+    }
+}
