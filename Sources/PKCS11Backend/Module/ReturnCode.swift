@@ -1,0 +1,128 @@
+internal import CP11Kit
+
+/// A CK_RV: what a PKCS#11 function returned. A struct and not an enum, so that vendors' codes survive.
+struct ReturnCode: RawRepresentable, Hashable, Sendable {
+    let rawValue: CK_ULONG
+
+    init(rawValue: CK_ULONG) {
+        self.rawValue = rawValue
+    }
+
+    init(_ value: some BinaryInteger) {
+        rawValue = CK_ULONG(truncatingIfNeeded: value)
+    }
+
+    static let ok = ReturnCode(CKR_OK)
+
+    /// Whether the vendor defined it (bit 31).
+    var isVendorDefined: Bool { rawValue & 0x8000_0000 != 0 }
+}
+
+extension ReturnCode: CustomStringConvertible {
+    /// The specification's name: `CKR_PIN_INCORRECT`; `CKR_VENDOR_DEFINED+0x12`, or a number, when it has none.
+    var description: String {
+        if let name = ReturnCode.names[rawValue] { return name }
+        if isVendorDefined { return "CKR_VENDOR_DEFINED+0x" + String(rawValue & 0x7FFF_FFFF, radix: 16) }
+        return "0x" + String(rawValue, radix: 16)
+    }
+
+    /// PKCS#11 3.1, section 5.1 (return values).
+    static let names: [CK_ULONG: String] = {
+        let table: [(Int, String)] = [
+            (Int(CKR_OK), "CKR_OK"),
+            (Int(CKR_CANCEL), "CKR_CANCEL"),
+            (Int(CKR_HOST_MEMORY), "CKR_HOST_MEMORY"),
+            (Int(CKR_SLOT_ID_INVALID), "CKR_SLOT_ID_INVALID"),
+            (Int(CKR_GENERAL_ERROR), "CKR_GENERAL_ERROR"),
+            (Int(CKR_FUNCTION_FAILED), "CKR_FUNCTION_FAILED"),
+            (Int(CKR_ARGUMENTS_BAD), "CKR_ARGUMENTS_BAD"),
+            (Int(CKR_NO_EVENT), "CKR_NO_EVENT"),
+            (Int(CKR_NEED_TO_CREATE_THREADS), "CKR_NEED_TO_CREATE_THREADS"),
+            (Int(CKR_CANT_LOCK), "CKR_CANT_LOCK"),
+            (Int(CKR_ATTRIBUTE_READ_ONLY), "CKR_ATTRIBUTE_READ_ONLY"),
+            (Int(CKR_ATTRIBUTE_SENSITIVE), "CKR_ATTRIBUTE_SENSITIVE"),
+            (Int(CKR_ATTRIBUTE_TYPE_INVALID), "CKR_ATTRIBUTE_TYPE_INVALID"),
+            (Int(CKR_ATTRIBUTE_VALUE_INVALID), "CKR_ATTRIBUTE_VALUE_INVALID"),
+            (Int(CKR_ACTION_PROHIBITED), "CKR_ACTION_PROHIBITED"),
+            (Int(CKR_DATA_INVALID), "CKR_DATA_INVALID"),
+            (Int(CKR_DATA_LEN_RANGE), "CKR_DATA_LEN_RANGE"),
+            (Int(CKR_DEVICE_ERROR), "CKR_DEVICE_ERROR"),
+            (Int(CKR_DEVICE_MEMORY), "CKR_DEVICE_MEMORY"),
+            (Int(CKR_DEVICE_REMOVED), "CKR_DEVICE_REMOVED"),
+            (Int(CKR_ENCRYPTED_DATA_INVALID), "CKR_ENCRYPTED_DATA_INVALID"),
+            (Int(CKR_ENCRYPTED_DATA_LEN_RANGE), "CKR_ENCRYPTED_DATA_LEN_RANGE"),
+            (Int(CKR_FUNCTION_CANCELED), "CKR_FUNCTION_CANCELED"),
+            (Int(CKR_FUNCTION_NOT_PARALLEL), "CKR_FUNCTION_NOT_PARALLEL"),
+            (Int(CKR_FUNCTION_NOT_SUPPORTED), "CKR_FUNCTION_NOT_SUPPORTED"),
+            (Int(CKR_KEY_HANDLE_INVALID), "CKR_KEY_HANDLE_INVALID"),
+            (Int(CKR_KEY_SIZE_RANGE), "CKR_KEY_SIZE_RANGE"),
+            (Int(CKR_KEY_TYPE_INCONSISTENT), "CKR_KEY_TYPE_INCONSISTENT"),
+            (Int(CKR_KEY_NOT_NEEDED), "CKR_KEY_NOT_NEEDED"),
+            (Int(CKR_KEY_CHANGED), "CKR_KEY_CHANGED"),
+            (Int(CKR_KEY_NEEDED), "CKR_KEY_NEEDED"),
+            (Int(CKR_KEY_INDIGESTIBLE), "CKR_KEY_INDIGESTIBLE"),
+            (Int(CKR_KEY_FUNCTION_NOT_PERMITTED), "CKR_KEY_FUNCTION_NOT_PERMITTED"),
+            (Int(CKR_KEY_NOT_WRAPPABLE), "CKR_KEY_NOT_WRAPPABLE"),
+            (Int(CKR_KEY_UNEXTRACTABLE), "CKR_KEY_UNEXTRACTABLE"),
+            (Int(CKR_MECHANISM_INVALID), "CKR_MECHANISM_INVALID"),
+            (Int(CKR_MECHANISM_PARAM_INVALID), "CKR_MECHANISM_PARAM_INVALID"),
+            (Int(CKR_OBJECT_HANDLE_INVALID), "CKR_OBJECT_HANDLE_INVALID"),
+            (Int(CKR_OPERATION_ACTIVE), "CKR_OPERATION_ACTIVE"),
+            (Int(CKR_OPERATION_NOT_INITIALIZED), "CKR_OPERATION_NOT_INITIALIZED"),
+            (Int(CKR_PIN_INCORRECT), "CKR_PIN_INCORRECT"),
+            (Int(CKR_PIN_INVALID), "CKR_PIN_INVALID"),
+            (Int(CKR_PIN_LEN_RANGE), "CKR_PIN_LEN_RANGE"),
+            (Int(CKR_PIN_EXPIRED), "CKR_PIN_EXPIRED"),
+            (Int(CKR_PIN_LOCKED), "CKR_PIN_LOCKED"),
+            (Int(CKR_SESSION_CLOSED), "CKR_SESSION_CLOSED"),
+            (Int(CKR_SESSION_COUNT), "CKR_SESSION_COUNT"),
+            (Int(CKR_SESSION_HANDLE_INVALID), "CKR_SESSION_HANDLE_INVALID"),
+            (Int(CKR_SESSION_PARALLEL_NOT_SUPPORTED), "CKR_SESSION_PARALLEL_NOT_SUPPORTED"),
+            (Int(CKR_SESSION_READ_ONLY), "CKR_SESSION_READ_ONLY"),
+            (Int(CKR_SESSION_EXISTS), "CKR_SESSION_EXISTS"),
+            (Int(CKR_SESSION_READ_ONLY_EXISTS), "CKR_SESSION_READ_ONLY_EXISTS"),
+            (Int(CKR_SESSION_READ_WRITE_SO_EXISTS), "CKR_SESSION_READ_WRITE_SO_EXISTS"),
+            (Int(CKR_SIGNATURE_INVALID), "CKR_SIGNATURE_INVALID"),
+            (Int(CKR_SIGNATURE_LEN_RANGE), "CKR_SIGNATURE_LEN_RANGE"),
+            (Int(CKR_TEMPLATE_INCOMPLETE), "CKR_TEMPLATE_INCOMPLETE"),
+            (Int(CKR_TEMPLATE_INCONSISTENT), "CKR_TEMPLATE_INCONSISTENT"),
+            (Int(CKR_TOKEN_NOT_PRESENT), "CKR_TOKEN_NOT_PRESENT"),
+            (Int(CKR_TOKEN_NOT_RECOGNIZED), "CKR_TOKEN_NOT_RECOGNIZED"),
+            (Int(CKR_TOKEN_WRITE_PROTECTED), "CKR_TOKEN_WRITE_PROTECTED"),
+            (Int(CKR_UNWRAPPING_KEY_SIZE_RANGE), "CKR_UNWRAPPING_KEY_SIZE_RANGE"),
+            (Int(CKR_UNWRAPPING_KEY_TYPE_INCONSISTENT), "CKR_UNWRAPPING_KEY_TYPE_INCONSISTENT"),
+            (Int(CKR_USER_ALREADY_LOGGED_IN), "CKR_USER_ALREADY_LOGGED_IN"),
+            (Int(CKR_USER_NOT_LOGGED_IN), "CKR_USER_NOT_LOGGED_IN"),
+            (Int(CKR_USER_PIN_NOT_INITIALIZED), "CKR_USER_PIN_NOT_INITIALIZED"),
+            (Int(CKR_USER_TYPE_INVALID), "CKR_USER_TYPE_INVALID"),
+            (Int(CKR_USER_ANOTHER_ALREADY_LOGGED_IN), "CKR_USER_ANOTHER_ALREADY_LOGGED_IN"),
+            (Int(CKR_USER_TOO_MANY_TYPES), "CKR_USER_TOO_MANY_TYPES"),
+            (Int(CKR_WRAPPED_KEY_INVALID), "CKR_WRAPPED_KEY_INVALID"),
+            (Int(CKR_WRAPPED_KEY_LEN_RANGE), "CKR_WRAPPED_KEY_LEN_RANGE"),
+            (Int(CKR_WRAPPING_KEY_HANDLE_INVALID), "CKR_WRAPPING_KEY_HANDLE_INVALID"),
+            (Int(CKR_WRAPPING_KEY_SIZE_RANGE), "CKR_WRAPPING_KEY_SIZE_RANGE"),
+            (Int(CKR_WRAPPING_KEY_TYPE_INCONSISTENT), "CKR_WRAPPING_KEY_TYPE_INCONSISTENT"),
+            (Int(CKR_RANDOM_SEED_NOT_SUPPORTED), "CKR_RANDOM_SEED_NOT_SUPPORTED"),
+            (Int(CKR_RANDOM_NO_RNG), "CKR_RANDOM_NO_RNG"),
+            (Int(CKR_DOMAIN_PARAMS_INVALID), "CKR_DOMAIN_PARAMS_INVALID"),
+            (Int(CKR_CURVE_NOT_SUPPORTED), "CKR_CURVE_NOT_SUPPORTED"),
+            (Int(CKR_BUFFER_TOO_SMALL), "CKR_BUFFER_TOO_SMALL"),
+            (Int(CKR_SAVED_STATE_INVALID), "CKR_SAVED_STATE_INVALID"),
+            (Int(CKR_INFORMATION_SENSITIVE), "CKR_INFORMATION_SENSITIVE"),
+            (Int(CKR_STATE_UNSAVEABLE), "CKR_STATE_UNSAVEABLE"),
+            (Int(CKR_CRYPTOKI_NOT_INITIALIZED), "CKR_CRYPTOKI_NOT_INITIALIZED"),
+            (Int(CKR_CRYPTOKI_ALREADY_INITIALIZED), "CKR_CRYPTOKI_ALREADY_INITIALIZED"),
+            (Int(CKR_MUTEX_BAD), "CKR_MUTEX_BAD"),
+            (Int(CKR_MUTEX_NOT_LOCKED), "CKR_MUTEX_NOT_LOCKED"),
+            (Int(CKR_NEW_PIN_MODE), "CKR_NEW_PIN_MODE"),
+            (Int(CKR_NEXT_OTP), "CKR_NEXT_OTP"),
+            (Int(CKR_EXCEEDED_MAX_ITERATIONS), "CKR_EXCEEDED_MAX_ITERATIONS"),
+            (Int(CKR_FIPS_SELF_TEST_FAILED), "CKR_FIPS_SELF_TEST_FAILED"),
+            (Int(CKR_LIBRARY_LOAD_FAILED), "CKR_LIBRARY_LOAD_FAILED"),
+            (Int(CKR_PIN_TOO_WEAK), "CKR_PIN_TOO_WEAK"),
+            (Int(CKR_PUBLIC_KEY_INVALID), "CKR_PUBLIC_KEY_INVALID"),
+            (Int(CKR_FUNCTION_REJECTED), "CKR_FUNCTION_REJECTED"),
+        ]
+        return Dictionary(table.map { (CK_ULONG(truncatingIfNeeded: $0.0), $0.1) }) { first, _ in first }
+    }()
+}
