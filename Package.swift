@@ -39,12 +39,15 @@ let package = Package(
         .target(name: "Configuration", dependencies: ["CYAML"], swiftSettings: strict),
         .executableTarget(
             name: "Plugin",
-            dependencies: ["Configuration", "PKCS11Backend", "KMSServer", "Keyring", "Crypto", "CYAML", "CLinux"],
+            dependencies: ["Configuration", "PKCS11Backend", "KMSServer", "Keyring", "Crypto", "CLinux"],
             swiftSettings: strict),
 
         // Temporary folders and processes for tests; in no product.
         .target(name: "TestSupport", dependencies: ["CLinux"], path: "Tests/TestSupport", swiftSettings: strict),
 
         .testTarget(name: "ConfigurationTests", dependencies: ["Configuration"], swiftSettings: strict),
+        .testTarget(
+            name: "PluginTests", dependencies: ["Plugin", "Configuration", "Keyring", "CLinux", "TestSupport"],
+            swiftSettings: strict),
     ]
 )

@@ -10,7 +10,7 @@ extension PluginConfiguration {
         do throws(FileError) {
             bytes = try BoundedFile.read(path, limit: YAMLDocument.maximumSize)
         } catch {
-            throw ConfigurationError([Diagnostic(file: path, line: 1, key: "", reason: error.reason, hint: unreadable)])
+            throw ConfigurationError([Diagnostic(file: path, line: 0, key: "", reason: error.reason, hint: unreadable)])
         }
         return try parse(bytes, file: path, accounts: .system, checkPKCS11Key: checkPKCS11Key)
     }

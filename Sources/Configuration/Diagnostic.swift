@@ -2,7 +2,7 @@
 public struct Diagnostic: Sendable, Hashable {
     /// The file as the operator named it.
     public let file: String
-    /// From 1.
+    /// From 1; 0 where the file could not even be read.
     public let line: Int
     /// `backends[0].pkcs11.module`; empty where the whole file is meant.
     public let key: String
@@ -23,7 +23,9 @@ public struct Diagnostic: Sendable, Hashable {
 
 extension Diagnostic: CustomStringConvertible {
     /// `file:line: key: reason`.
-    public var description: String { key.isEmpty ? "\(file):\(line): \(reason)" : "\(file):\(line): \(key): \(reason)" }
+    public var description: String {
+        ([line == 0 ? file : "\(file):\(line)"] + (key.isEmpty ? [reason] : [key, reason])).joined(separator: ": ")
+    }
 }
 
 /// Why a configuration was refused: everything that is wrong with it, in the order of its lines.

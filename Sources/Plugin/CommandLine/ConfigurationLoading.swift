@@ -1,0 +1,24 @@
+internal import Configuration
+
+/// The configuration for a command.
+enum ConfigurationLoading {
+    /// Reads and checks the configuration.
+    ///
+    /// - Throws: `CommandFailure` with code `configuration` and everything that is wrong.
+    static func load(_ path: String) throws(CommandFailure) -> PluginConfiguration {
+        do throws(ConfigurationError) {
+            return try PluginConfiguration.read(path: path)
+        } catch {
+            throw failure(error)
+        }
+    }
+
+    /// Every finding in a line of its own, `file:line: key: reason`, with its hint below it.
+    static func failure(_ error: ConfigurationError) -> CommandFailure {
+        let details = error.diagnostics.map { diagnostic in
+            diagnostic.description + (diagnostic.hint.map { "\n  \($0)" } ?? "")
+        }
+        let count = details.count == 1 ? "1 error" : "\(details.count) errors"
+        return CommandFailure(.configuration, "the configuration is refused: \(count)", details: details)
+    }
+}

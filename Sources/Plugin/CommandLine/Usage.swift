@@ -1,0 +1,146 @@
+/// What `trousseau help` prints, word for word.
+enum Usage {
+    enum Topic: String, CaseIterable {
+        case overview = "help"
+        case initialize = "init"
+        case serve, status, stop, doctor
+        case encryptionConfig = "encryption-config"
+        case version, kms, bench
+    }
+
+    static func text(_ topic: Topic) -> String {
+        switch topic {
+        case .overview: overview
+        case .initialize: initialize
+        case .serve: serve
+        case .status: status
+        case .stop: stop
+        case .doctor: doctor
+        case .encryptionConfig: encryptionConfig
+        case .version: version
+        case .kms: kms
+        case .bench: bench
+        }
+    }
+
+    private static let overview = """
+        usage: trousseau COMMAND [OPTIONS]
+
+        A Kubernetes KMS plugin. Its keys are sealed by hardware, and in clear only in memory.
+
+          init               make the keyring and its first key, sealed to every backend
+          serve              run the plugin
+          status             keys, seals and backends of the plugin
+          stop               end the running plugin
+          doctor             check everything a start needs
+          encryption-config  print the configuration for kube-apiserver
+          kms                ask any KMS plugin: status, encrypt, decrypt
+          bench              measure any KMS plugin
+          version            print the version
+          help [COMMAND]     print this, or how to use a command
+
+        Exit codes: 0 done, 1 failed, 2 usage, 3 configuration, 4 keyring, 5 not running.
+
+        """
+
+    private static let initialize = """
+        usage: trousseau init [--config FILE] [--generate-keys] [--output text|json]
+
+        Makes the keyring that the configuration names, with one key (KEK), seals it to every backend, opens each seal
+        again, and prints the key_id: keep that, it tells this keyring from a forged one. Never touches an existing
+        keyring.
+
+          --config FILE      default /etc/trousseau/config.yaml
+          --generate-keys    make sealing keys that do not exist yet; existing ones are never touched
+          --output FORMAT    text (default) or json
+
+        """
+
+    private static let serve = """
+        usage: trousseau serve [--config FILE]
+
+        Runs the plugin in the foreground. Logs to standard error. Ends on SIGTERM, SIGINT or `trousseau stop`, after
+        the calls in flight; a second signal ends it at once. SIGHUP is ignored: the configuration is read at start.
+
+          --config FILE      default /etc/trousseau/config.yaml
+
+        """
+
+    private static let status = """
+        usage: trousseau status [--config FILE] [--output text|json]
+
+        Shows keys, seals and backends of the running plugin, asked through its control socket; or, when none runs, what
+        the keyring's files say.
+
+          --config FILE      default /etc/trousseau/config.yaml
+          --output FORMAT    text (default) or json
+
+        """
+
+    private static let stop = """
+        usage: trousseau stop [--config FILE]
+
+        Ends the running plugin through its control socket, as SIGTERM does.
+
+          --config FILE      default /etc/trousseau/config.yaml
+
+        """
+
+    private static let doctor = """
+        usage: trousseau doctor [--config FILE] [--output text|json]
+
+        Checks everything a start needs, and says how to mend it. Changes nothing. Exit code 1 when something is wrong.
+
+          --config FILE      default /etc/trousseau/config.yaml
+          --output FORMAT    text (default) or json
+
+        """
+
+    private static let encryptionConfig = """
+        usage: trousseau encryption-config [--config FILE | --socket PATH] [--api v2|v1] [--name NAME]
+
+        Prints an EncryptionConfiguration for kube-apiserver.
+
+          --config FILE      where the socket's path is read; default /etc/trousseau/config.yaml
+          --socket PATH      the socket as kube-apiserver sees it
+          --api API          v2 (default) or v1
+          --name NAME        the provider's name, in etcd before every value: never change it; default trousseau
+
+        """
+
+    private static let version = """
+        usage: trousseau version [--output text|json]
+
+        """
+
+    private static let kms = """
+        usage: trousseau kms status  --socket PATH [--api v2|v1] [--timeout TIME] [--output text|json]
+               trousseau kms encrypt --socket PATH [--api v2|v1] [--timeout TIME] [--in FILE] [--output json|text]
+               trousseau kms decrypt --socket PATH [--api v2|v1] [--timeout TIME] [--in FILE] [--output text|json]
+
+        Asks any KMS plugin, as kube-apiserver would. encrypt reads the plaintext from FILE or standard input; decrypt
+        reads what encrypt printed, and writes the plaintext itself, or with --output json in base64.
+
+          --socket PATH      the plugin's socket; unix:///… is understood too
+          --api API          v2 (default) or v1
+          --timeout TIME     default 3s, as kube-apiserver's
+          --in FILE          default standard input
+
+        """
+
+    private static let bench = """
+        usage: trousseau bench --socket PATH [--operation OPERATION] [--concurrency N] [--connections N]
+                               [--duration TIME] [--pid PID] [--output text|json]
+
+        Measures any KMS plugin: calls per second, times of answers, errors.
+
+          --socket PATH      the plugin's socket; unix:///… is understood too
+          --operation WHAT   status, encrypt, decrypt, v1-encrypt, v1-decrypt, or all (default), each in turn
+          --concurrency N    calls at the same time, default 16
+          --connections N    over so many connections, default 1
+          --duration TIME    of each operation, default 5s
+          --pid PID          the server's process: shows its CPU time a call and its memory
+          --output FORMAT    text (default) or json
+
+        """
+}

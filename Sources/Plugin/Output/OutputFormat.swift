@@ -1,0 +1,5 @@
+/// `--output`.
+enum OutputFormat: String, Sendable, CaseIterable {
+    case text
+    case json
+}

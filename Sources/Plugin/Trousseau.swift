@@ -1,0 +1,36 @@
+internal import Glibc
+
+/// The program.
+@main
+enum Trousseau {
+    static let version = "0.1.0"
+
+    static func main() {
+        let code = run(Array(CommandLine.arguments.dropFirst()))
+        // Not exit(): its handlers unload libraries that a device's thread may still be in.
+        _exit(code.rawValue)
+    }
+
+    static func run(_ arguments: [String]) -> ExitCode {
+        do throws(CommandFailure) {
+            return try run(try Command.parse(arguments))
+        } catch {
+            StandardStreams.writeError(error.text)
+            return error.code
+        }
+    }
+
+    private static func run(_ command: Command) throws(CommandFailure) -> ExitCode {
+        switch command {
+        case .help(let topic):
+            StandardStreams.write(Usage.text(topic))
+            return .success
+        case .version(let format):
+            return VersionCommand.run(format)
+        case .encryptionConfig(let options):
+            return try EncryptionConfigCommand.run(options)
+        default:
+            throw CommandFailure(.failure, "not wired")
+        }
+    }
+}
