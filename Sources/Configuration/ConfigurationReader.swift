@@ -1,18 +1,19 @@
 extension PluginConfiguration {
-    /// Looks into the URI of a key; gives the reason and a hint when it is refused.
-    public typealias KeyCheck = (String) -> (reason: String, hint: String?)?
+    /// What the PKCS#11 module itself has against a section whose values are all right by themselves, which is then
+    /// reported under `key`: the URI above all. The module is none of this library's imports.
+    public typealias PKCS11Check = (PKCS11) -> (reason: String, hint: String?)?
 
     /// Reads and checks the file at `path`.
     ///
     /// - Throws: `ConfigurationError` with all that is wrong.
-    public static func read(path: String, checkPKCS11Key: KeyCheck = { _ in nil }) throws(ConfigurationError) -> Self {
+    public static func read(path: String, checkPKCS11: PKCS11Check = { _ in nil }) throws(ConfigurationError) -> Self {
         let bytes: [UInt8]
         do throws(FileError) {
             bytes = try BoundedFile.read(path, limit: YAMLDocument.maximumSize)
         } catch {
             throw ConfigurationError([Diagnostic(file: path, line: 0, key: "", reason: error.reason, hint: unreadable)])
         }
-        return try parse(bytes, file: path, accounts: .system, checkPKCS11Key: checkPKCS11Key)
+        return try parse(bytes, file: path, accounts: .system, checkPKCS11: checkPKCS11)
     }
 
     private static let unreadable = "name the file with --config; docs/configuration.md has an example"
@@ -21,14 +22,14 @@ extension PluginConfiguration {
     ///
     /// - Throws: `ConfigurationError` with all that is wrong.
     public static func parse(
-        _ bytes: [UInt8], file: String, accounts: AccountNames, checkPKCS11Key: KeyCheck = { _ in nil }
+        _ bytes: [UInt8], file: String, accounts: AccountNames, checkPKCS11: PKCS11Check = { _ in nil }
     ) throws(ConfigurationError) -> Self {
         // What a URI check is called for never outlives this call.
-        let result = withoutActuallyEscaping(checkPKCS11Key) { check -> Result<Self, ConfigurationError> in
+        let result = withoutActuallyEscaping(checkPKCS11) { check -> Result<Self, ConfigurationError> in
             let diagnosis = Diagnosis(file: file)
             let configuration = YAMLDocument.read(bytes, into: diagnosis).flatMap { root in
                 Section(root, path: "", diagnosis: diagnosis).map { top in
-                    read(top, server: ServerSchema(accounts: accounts), backends: BackendSchema(checkPKCS11Key: check))
+                    read(top, server: ServerSchema(accounts: accounts), backends: BackendSchema(checkPKCS11: check))
                 }
             }
             guard let configuration, diagnosis.diagnostics.isEmpty else {

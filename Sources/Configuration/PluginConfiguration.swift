@@ -76,7 +76,7 @@ public struct PluginConfiguration: Sendable, Equatable {
         public var key: String
         /// The absolute path of the file with the PIN.
         public var pinSource: String?
-        /// Sessions with the token at the same time, 1 to 64.
+        /// Sessions with the token at the same time, 1 to 16.
         public var maxSessions: Int
         /// Use a sealing key whose attributes do not protect it.
         public var allowUnsafeKey: Bool

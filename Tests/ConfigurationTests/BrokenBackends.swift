@@ -165,12 +165,12 @@ extension BrokenConfiguration {
         BrokenConfiguration(
             16, "    maxSessions: 0",
             [
-                "16: backends[0].pkcs11.maxSessions: 0 is not between 1 and 64"
+                "16: backends[0].pkcs11.maxSessions: 0 is not between 1 and 16"
             ]),
         BrokenConfiguration(
-            16, "    maxSessions: 65",
+            16, "    maxSessions: 17",
             [
-                "16: backends[0].pkcs11.maxSessions: 65 is not between 1 and 64"
+                "16: backends[0].pkcs11.maxSessions: 17 is not between 1 and 16"
             ]),
         BrokenConfiguration(
             16, "    maxSessions: many",

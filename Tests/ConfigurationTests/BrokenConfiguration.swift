@@ -51,13 +51,13 @@ struct BrokenConfiguration: Sendable, CustomTestStringConvertible {
         group: "root:x:0:\nkube:x:1043:kube\n")
 
     /// Stands for the PKCS#11 module's own look at the URI.
-    static func checkKey(_ uri: String) -> (reason: String, hint: String?)? {
-        uri.contains("tokn") ? ("unknown attribute", nil) : nil
+    static func checkPKCS11(_ section: PluginConfiguration.PKCS11) -> (reason: String, hint: String?)? {
+        section.key.contains("tokn") ? ("unknown attribute", nil) : nil
     }
 
     static func parse(_ text: String) throws(ConfigurationError) -> PluginConfiguration {
         try PluginConfiguration.parse(
-            Array(text.utf8), file: "config.yaml", accounts: accounts, checkPKCS11Key: checkKey)
+            Array(text.utf8), file: "config.yaml", accounts: accounts, checkPKCS11: checkPKCS11)
     }
 
     static func findings(_ text: String) -> [Diagnostic] {

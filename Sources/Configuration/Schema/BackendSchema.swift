@@ -4,8 +4,7 @@ struct BackendSchema {
     static let maximumCount = 32
     static let defaultDeadline = Duration.seconds(10)
 
-    /// Looks into a PKCS#11 URI; gives the reason and a hint when it is refused.
-    let checkPKCS11Key: PluginConfiguration.KeyCheck
+    let checkPKCS11: PluginConfiguration.PKCS11Check
 
     func read(_ top: Section) -> [PluginConfiguration.Backend] {
         let hint = "name at least one backend, such as an HSM"
@@ -67,34 +66,35 @@ struct BackendSchema {
         let module = section.path("module", required: "the vendor's library, such as /usr/lib/softhsm/libsofthsm2.so")
         let key = section.string(
             "key", required: "the sealing key, such as \"pkcs11:token=trousseau;object=kek-sealer\"")
-        if let key { check(key, section) }
+        let keyIsSound = key.map { check($0, section) } ?? false
         let pinSource = section.path("pinSource", isPrivate: true)
-        let maxSessions = section.integer("maxSessions", in: 1...64)
+        let maxSessions = section.integer("maxSessions", in: 1...16)
         let pkcs11 = PluginConfiguration.PKCS11(
             module: module?.value ?? "", key: key?.value ?? "", pinSource: pinSource?.value,
             maxSessions: maxSessions?.value ?? 4, allowUnsafeKey: section.bool("allowUnsafeKey", default: false),
             allowPINCountLow: section.bool("allowPINCountLow", default: false))
         section.finish()
+        if keyIsSound, module != nil, let key, let problem = checkPKCS11(pkcs11) {
+            section.report("key", line: key.line, problem.reason, hint: problem.hint)
+        }
         return pkcs11
     }
 
     /// The URI itself is never shown: it might hold a PIN.
-    private func check(_ key: Located<String>, _ section: Section) {
+    private func check(_ key: Located<String>, _ section: Section) -> Bool {
         guard key.value.hasPrefix("pkcs11:") else {
             section.report(
                 "key", line: key.line, "is not a PKCS#11 URI",
                 hint: "such as \"pkcs11:token=trousseau;object=kek-sealer\"")
-            return
+            return false
         }
         // Before anything else looks at it: a percent-encoded name would be refused as unknown.
         if key.value.lowercased().contains("pin-value") {
             section.report(
                 "key", line: key.line, "has a pin-value: secrets do not belong into the configuration",
                 hint: "write the PIN into a file of mode 0400 and name it with pinSource")
-            return
+            return false
         }
-        if let problem = checkPKCS11Key(key.value) {
-            section.report("key", line: key.line, problem.reason, hint: problem.hint)
-        }
+        return true
     }
 }
