@@ -1,4 +1,3 @@
-internal import CLinux
 internal import Glibc
 
 /// Tells systemd, or whoever set NOTIFY_SOCKET, how far the service is: datagrams as in sd_notify(3), without its

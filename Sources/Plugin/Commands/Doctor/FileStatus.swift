@@ -1,0 +1,60 @@
+internal import Glibc
+
+/// Owner, kind and mode of a file.
+struct FileStatus {
+    let owner: UInt32
+    /// Permission bits.
+    let mode: UInt32
+    private let kind: UInt32
+
+    /// Follows links; nil when there is no such file.
+    init?(_ path: String) {
+        var status = stat()
+        guard stat(path, &status) == 0 else { return nil }
+        owner = status.st_uid
+        mode = status.st_mode & 0o7777
+        kind = status.st_mode & UInt32(S_IFMT)
+    }
+
+    var isDirectory: Bool { kind == UInt32(S_IFDIR) }
+    var isSocket: Bool { kind == UInt32(S_IFSOCK) }
+    var modeText: String { FileStatus.text(mode) }
+
+    static func text(_ mode: UInt32) -> String {
+        let digits = String(mode, radix: 8)
+        return String(repeating: "0", count: max(0, 4 - digits.utf8.count)) + digits
+    }
+
+    /// Why a path cannot be had.
+    static func reason(_ path: String) -> String {
+        access(path, F_OK) == 0 ? "is not a folder" : String(cString: strerror(errno))
+    }
+}
+
+/// Whether somebody listens on a Unix socket.
+enum SocketProbe {
+    case listening
+    /// The file is there, but nobody listens.
+    case stale
+    case refused(String)
+
+    /// Connects, and hangs up.
+    static func ask(_ path: String) -> SocketProbe {
+        let descriptor = socket(AF_UNIX, CInt(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue), 0)
+        guard descriptor >= 0 else { return .refused(String(cString: strerror(errno))) }
+        defer { close(descriptor) }
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        guard path.utf8.count < MemoryLayout.size(ofValue: address.sun_path) else { return .refused("too long") }
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
+        let result = withUnsafePointer(to: address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
+                connect(
+                    descriptor, __CONST_SOCKADDR_ARG(__sockaddr__: address), socklen_t(MemoryLayout<sockaddr_un>.size))
+            }
+        }
+        // A full backlog (EAGAIN) is a listener too.
+        if result == 0 || errno == EAGAIN { return .listening }
+        return errno == ECONNREFUSED ? .stale : .refused(String(cString: strerror(errno)))
+    }
+}
