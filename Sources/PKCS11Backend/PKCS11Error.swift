@@ -52,6 +52,7 @@ public struct PKCS11Error: Error, Sendable, Equatable {
 }
 
 extension PKCS11Error: CustomStringConvertible {
+    /// The message, and the hint after a semicolon.
     public var description: String {
         guard let hint else { return message }
         return "\(message); \(hint)"

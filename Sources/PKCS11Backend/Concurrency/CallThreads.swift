@@ -1,0 +1,200 @@
+internal import CLinux
+internal import Glibc
+internal import Keyring
+internal import Synchronization
+
+/// A few threads for blocking C calls. A call cannot be cancelled: whoever waits for one races its end against a
+/// deadline and abandons it, and the thread goes on with it.
+final class CallThreads: Sendable {
+    private struct State {
+        var queue: [@Sendable () -> Void] = []
+        var threads: [pthread_t] = []
+        var idle = 0
+        var stopping = false
+        var exited = 0
+        var running: [Int: ContinuousClock.Instant] = [:]
+        var waiter: CheckedContinuation<Void, Never>?
+    }
+
+    /// Calls that may wait for a thread; more are refused at once.
+    static let queueLimit = 8
+
+    private let limit: Int
+    private let name: String
+    private let state = Mutex(State())
+    private let wakeUps = Semaphore()
+
+    /// At most `limit` threads, started when needed.
+    init(_ name: String, limit: Int) {
+        self.name = name
+        self.limit = limit
+    }
+
+    /// Runs `body` on one of the threads and waits for it, at most until `deadline`. A call whose caller has gone before
+    /// it began is not made.
+    func run<R: Sendable>(
+        until deadline: ContinuousClock.Instant, _ body: @escaping @Sendable () throws(PKCS11Error) -> R
+    ) async throws(PKCS11Error) -> R {
+        let answer: Result<R, PKCS11Error> = await withCheckedContinuation { continuation in
+            let race = Race(continuation)
+            let queued = submit {
+                guard race.isOpen else { return }
+                race.finish(Result { () throws(PKCS11Error) in try body() })
+            }
+            if let refusal = queued {
+                race.finish(.failure(refusal))
+                return
+            }
+            race.arm(
+                Task {
+                    try? await Task.sleep(until: deadline, clock: .continuous)
+                    race.finish(.failure(self.late))
+                })
+        }
+        return try answer.get()
+    }
+
+    /// How long the oldest call has been running, or nil when there is none.
+    var oldestCall: Duration? {
+        state.withLock { $0.running.values.min() }.map { ContinuousClock.now - $0 }
+    }
+
+    /// Takes no more calls and waits for those in flight, at most until `deadline`.
+    ///
+    /// - Returns: whether all threads have ended. If not, the library must not be finalized.
+    func stop(until deadline: ContinuousClock.Instant) async -> Bool {
+        let threads = state.withLock { state in
+            state.stopping = true
+            return state.threads
+        }
+        for _ in threads { wakeUps.signal() }
+        let timer = Task {
+            try? await Task.sleep(until: deadline, clock: .continuous)
+            self.state.withLock { $0.waiter.take() }?.resume()
+        }
+        await withCheckedContinuation { continuation in
+            let isDone = state.withLock { state in
+                if state.exited == state.threads.count || deadline <= .now { return true }
+                state.waiter = continuation
+                return false
+            }
+            if isDone { continuation.resume() }
+        }
+        timer.cancel()
+        guard state.withLock({ $0.exited == $0.threads.count }) else { return false }
+        // They have nothing left to do but to return.
+        for thread in threads { pthread_join(thread, nil) }
+        state.withLock { state in
+            state.threads = []
+            state.exited = 0
+        }
+        return true
+    }
+
+    private var late: PKCS11Error {
+        PKCS11Error(
+            .deadline, "\(name): no answer in time", hint: "check the HSM and its connection", errorClass: .retry)
+    }
+
+    private func submit(_ call: @escaping @Sendable () -> Void) -> PKCS11Error? {
+        state.withLock { state -> PKCS11Error? in
+            guard !state.stopping else {
+                return PKCS11Error(.shutdown, "\(name): shut down", errorClass: .retry)
+            }
+            guard state.queue.count < CallThreads.queueLimit else {
+                let since = state.running.values.min().map { " for \((ContinuousClock.now - $0).components.seconds) s" }
+                return PKCS11Error(
+                    .deadline, "\(name): the HSM is busy\(since ?? "")", hint: "check the HSM and its connection",
+                    errorClass: .retry)
+            }
+            if state.idle <= state.queue.count, state.threads.count < limit, !start(&state), state.threads.isEmpty {
+                return PKCS11Error(.call, "pthread_create: \(systemError(errno))", errorClass: .retry)
+            }
+            state.queue.append(call)
+            wakeUps.signal()
+            return nil
+        }
+    }
+
+    private func start(_ state: inout State) -> Bool {
+        var thread = pthread_t()
+        let context = Unmanaged.passRetained(self)
+        let code = pthread_create(
+            &thread, nil,
+            { context in
+                guard let context else { return nil }
+                // Signals are the main program's business.
+                var all = sigset_t()
+                sigfillset(&all)
+                pthread_sigmask(SIG_BLOCK, &all, nil)
+                Unmanaged<CallThreads>.fromOpaque(context).takeRetainedValue().work()
+                return nil
+            }, context.toOpaque())
+        guard code == 0 else {
+            context.release()
+            return false
+        }
+        state.threads.append(thread)
+        state.idle += 1
+        return true
+    }
+
+    private func work() {
+        while true {
+            wakeUps.wait()
+            let next = state.withLock { state -> (id: Int, call: @Sendable () -> Void)? in
+                guard !state.queue.isEmpty else { return nil }
+                let id = (state.running.keys.max() ?? 0) + 1
+                state.running[id] = .now
+                state.idle -= 1
+                return (id, state.queue.removeFirst())
+            }
+            if let next {
+                next.call()
+                state.withLock { state in
+                    state.running[next.id] = nil
+                    state.idle += 1
+                }
+                continue
+            }
+            let isLast = state.withLock { state -> CheckedContinuation<Void, Never>?? in
+                guard state.stopping else { return nil }
+                state.exited += 1
+                return .some(state.exited == state.threads.count ? state.waiter.take() : nil)
+            }
+            guard let waiter = isLast else { continue }
+            waiter?.resume()
+            return
+        }
+    }
+}
+
+/// One answer for one waiter: whoever comes first.
+private final class Race<R: Sendable>: Sendable {
+    private struct State {
+        var continuation: CheckedContinuation<Result<R, PKCS11Error>, Never>?
+        var timer: Task<Void, Never>?
+    }
+
+    private let state: Mutex<State>
+
+    init(_ continuation: CheckedContinuation<Result<R, PKCS11Error>, Never>) {
+        state = Mutex(State(continuation: continuation))
+    }
+
+    var isOpen: Bool { state.withLock { $0.continuation != nil } }
+
+    func arm(_ timer: Task<Void, Never>) {
+        let isOver = state.withLock { state in
+            state.timer = timer
+            return state.continuation == nil
+        }
+        if isOver { timer.cancel() }
+    }
+
+    func finish(_ answer: Result<R, PKCS11Error>) {
+        let (continuation, timer) = state.withLock { ($0.continuation.take(), $0.timer.take()) }
+        continuation?.resume(returning: answer)
+        timer?.cancel()
+    }
+}

@@ -1,0 +1,77 @@
+internal import CP11Kit
+
+/// A sealing key on a token: its handle, and what it says about itself.
+struct SealingKey: Sendable {
+    /// Valid for one login.
+    let handle: CK_OBJECT_HANDLE
+    let id: [UInt8]
+    let label: String
+    let keyType: CK_KEY_TYPE
+    /// CKK_AES or CKK_RSA private: see `isPrivateKey`.
+    let isPrivateKey: Bool
+    /// Bytes of an AES key, when the token says.
+    let length: Int?
+    let mayEncrypt: Bool
+    let mayDecrypt: Bool
+    /// Empty: every mechanism.
+    let allowedMechanisms: [CK_ULONG]
+    let check: KeyCheck
+
+    /// Reads the key's attributes, each in a call of its own.
+    init(_ session: Session, _ handle: CK_OBJECT_HANDLE, isPrivateKey: Bool) throws(PKCS11Error) {
+        self.handle = handle
+        self.isPrivateKey = isPrivateKey
+        id = try session.attribute(AttributeType.id, of: handle) ?? []
+        label = String(decoding: try session.attribute(AttributeType.label, of: handle) ?? [], as: UTF8.self)
+        keyType = try session.numbers(AttributeType.keyType, of: handle).first ?? CK_ULONG.max
+        length = try session.numbers(AttributeType.valueLength, of: handle).first.map { Int(clamping: $0) }
+        mayEncrypt = try session.flag(AttributeType.encrypt, of: handle) ?? false
+        mayDecrypt = try session.flag(AttributeType.decrypt, of: handle) ?? false
+        allowedMechanisms = try session.numbers(AttributeType.allowedMechanisms, of: handle)
+        check = try KeyCheck(session, handle)
+    }
+
+    /// For lists: `"kek-sealer" (id 01)`.
+    var name: String { SealingKey.name(label: label, id: id) }
+
+    static func name(label: String, id: [UInt8]) -> String {
+        "\"\(label)\" (id \(id.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()))"
+    }
+}
+
+extension Session {
+    /// The one key that the URI selects on this token; nil when there is none.
+    ///
+    /// - Throws: `notFound` with a list when there are several (SoftHSM holds two keys of one label and ID happily).
+    func findKey(_ uri: KeyURI) throws(PKCS11Error) -> SealingKey? {
+        var template = [Attribute.flag(AttributeType.token, true)]
+        if let label = uri.objectLabel { template.append(.bytes(AttributeType.label, Array(label.utf8))) }
+        if let id = uri.objectID { template.append(.bytes(AttributeType.id, id)) }
+        if let isPrivate = uri.isPrivateKey {
+            let objectClass = isPrivate ? CK_ULONG(CKO_PRIVATE_KEY) : CK_ULONG(CKO_SECRET_KEY)
+            template.append(.number(AttributeType.objectClass, objectClass))
+        }
+        // A public key or a certificate of the same label is not what seals.
+        var keys: [(CK_OBJECT_HANDLE, isPrivate: Bool)] = []
+        for object in try find(template) {
+            switch try numbers(AttributeType.objectClass, of: object).first {
+            case CK_ULONG(CKO_SECRET_KEY): keys.append((object, false))
+            case CK_ULONG(CKO_PRIVATE_KEY): keys.append((object, true))
+            default: continue
+            }
+        }
+        guard keys.count <= 1 else {
+            var names: [String] = []
+            for key in keys {
+                let label = try attribute(AttributeType.label, of: key.0) ?? []
+                let id = try attribute(AttributeType.id, of: key.0) ?? []
+                names.append(SealingKey.name(label: String(decoding: label, as: UTF8.self), id: id))
+            }
+            throw PKCS11Error(
+                .notFound, "\(keys.count) keys fit the URI: \(names.joined(separator: ", "))",
+                hint: "select one by id=%XX in the URI, or remove the others")
+        }
+        guard let key = keys.first else { return nil }
+        return try SealingKey(self, key.0, isPrivateKey: key.isPrivate)
+    }
+}

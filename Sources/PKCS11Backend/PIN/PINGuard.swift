@@ -1,0 +1,133 @@
+internal import Crypto
+internal import Keyring
+internal import Synchronization
+
+/// Stands between every PIN and every C_Login: a PIN that was refused once is never sent again, by this process or by a
+/// later one, until its source changes. A supervisor that restarts us would otherwise lock the token.
+///
+/// Three things hold a login back:
+/// - the guard's file names the source as it is now (see `PINGuardFile`);
+/// - the PIN equals one that this process saw refused (a file that was only touched);
+/// - the token says that few attempts are left. CKF_USER_PIN_COUNT_LOW is accepted when the guard's file shows that the
+///   refused PIN was ours and its source has changed since: that is the operator's correction, and worth one attempt.
+///   It also covers a crash between a refused C_Login and the guard's file: no file, so no attempt.
+final class PINGuard: Sendable {
+    private struct Refusal {
+        let salt: [UInt8]
+        let hash: [UInt8]
+    }
+
+    private let source: PINSource
+    private let directory: String
+    private let allowCountLow: Bool
+    private let log: Log
+    private let refusals = Mutex<[Refusal]>([])
+
+    init(_ source: PINSource, directory: String, allowCountLow: Bool, log: Log) {
+        self.source = source
+        self.directory = directory
+        self.allowCountLow = allowCountLow
+        self.log = log
+    }
+
+    /// Whether a login may be tried now; sends nothing.
+    func check(_ token: TokenInfo) throws(PKCS11Error) {
+        _ = try judge(token, PINGuardFile(directory: directory, tokenSerial: token.serial).read())
+    }
+
+    /// Logs in by `attempt`, which hands the PIN to C_Login exactly once.
+    ///
+    /// - Throws: `pinSource`, `pinBlocked`, or `call` for what has nothing to do with the PIN.
+    func login(_ token: TokenInfo, _ attempt: (UnsafeRawBufferPointer) -> ReturnCode) throws(PKCS11Error) {
+        let file = PINGuardFile(directory: directory, tokenSerial: token.serial)
+        try file.locked { () throws(PKCS11Error) in
+            let content = file.read()
+            let pin = try judge(token, content)
+            let code = pin.secret.withUnsafeBytes { attempt($0) }
+            if code == .ok || code == ReturnCode(CKRValue.userAlreadyLoggedIn) {
+                if content != .absent { try file.remove() }
+                return
+            }
+            guard RecoveryLevel(code) == .pin else { throw PKCS11Error(call: "C_Login", code) }
+            // Before anything else: the next process must know.
+            let stored = Result { () throws(PKCS11Error) in try file.write(pin.identity) }
+            remember(pin)
+            if case .failure(let problem) = stored { log(.error, problem.description, ("token", token.label)) }
+            throw refused(token, code)
+        }
+    }
+
+    private func judge(_ token: TokenInfo, _ content: PINGuardFile.Content) throws(PKCS11Error) -> PIN {
+        try checkFlags(token, content)
+        let pin = try source.read()
+        switch content {
+        case .absent: break
+        case .refused(let identity):
+            if identity == pin.identity { throw blocked(token, "its PIN was refused before") }
+        case .unreadable(let problem):
+            let path = PINGuardFile(directory: directory, tokenSerial: token.serial).path
+            throw PKCS11Error(
+                .pinBlocked, "PIN guard \(path): \(problem)",
+                hint: "make sure that \(source.name) holds the right PIN, then remove the guard's file", level: .pin)
+        }
+        if isRemembered(pin) { throw blocked(token, "it still holds a PIN that was refused before") }
+        return pin
+    }
+
+    private func checkFlags(_ token: TokenInfo, _ content: PINGuardFile.Content) throws(PKCS11Error) {
+        if token.has(.userPINLocked) {
+            throw PKCS11Error(
+                .pinBlocked, "token \"\(token.label)\": the PIN is locked (CKF_USER_PIN_LOCKED)",
+                hint: "the security officer has to unlock it; nothing is sent to the token until then", level: .pin)
+        }
+        if token.has(.userPINFinalTry) {
+            throw PKCS11Error(
+                .pinBlocked, "token \"\(token.label)\": one attempt is left (CKF_USER_PIN_FINAL_TRY)",
+                hint: "log in by hand with the right PIN (pkcs11-tool --login), which resets the count", level: .pin)
+        }
+        guard token.has(.userPINCountLow), !allowCountLow else { return }
+        if case .refused = content { return }
+        throw PKCS11Error(
+            .pinBlocked, "token \"\(token.label)\": wrong PINs were tried (CKF_USER_PIN_COUNT_LOW)",
+            hint: "log in by hand with the right PIN (pkcs11-tool --login), which resets the count, or set "
+                + "allowPINCountLow",
+            level: .pin)
+    }
+
+    private func blocked(_ token: TokenInfo, _ why: String) -> PKCS11Error {
+        PKCS11Error(
+            .pinBlocked, "no login to token \"\(token.label)\" with \(source.name): \(why)", hint: hint, level: .pin)
+    }
+
+    private func refused(_ token: TokenInfo, _ code: ReturnCode) -> PKCS11Error {
+        PKCS11Error(
+            .pinBlocked, "C_Login: \(code) (token \"\(token.label)\" refused the PIN from \(source.name))", hint: hint,
+            level: .pin)
+    }
+
+    private var hint: String {
+        switch source {
+        case .file(let path): "correct the PIN in \(path); nothing is sent to the token until that file changes"
+        case .inline: "put the right PIN into a file and name it by pinSource; nothing is sent to the token until then"
+        }
+    }
+
+    private func remember(_ pin: borrowing PIN) {
+        guard let salt = try? Random.bytes(16), let hash = try? HMACSHA256.authenticate(salt, key: pin.secret) else {
+            return
+        }
+        refusals.withLock { list in
+            // Sixteen corrections that were all wrong: the oldest may go.
+            if list.count == 16 { list.removeFirst() }
+            list.append(Refusal(salt: salt, hash: hash))
+        }
+    }
+
+    private func isRemembered(_ pin: borrowing PIN) -> Bool {
+        for refusal in refusals.withLock({ $0 }) {
+            guard let hash = try? HMACSHA256.authenticate(refusal.salt, key: pin.secret) else { return true }
+            if ConstantTime.equal(hash, refusal.hash) { return true }
+        }
+        return false
+    }
+}

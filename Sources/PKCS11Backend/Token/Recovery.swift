@@ -1,0 +1,192 @@
+internal import CP11Kit
+internal import Keyring
+internal import Synchronization
+
+/// The way up, step by step, and the way down. All under the write lock.
+extension Token {
+    /// Brings the token up as far as `phase`.
+    ///
+    /// - Throws: why not; within the backoff's time, the last failure without another try.
+    func raise(to phase: Phase) throws(PKCS11Error) {
+        if state.withLock({ $0.phase >= phase }) { return }
+        try lock.writing { () throws(PKCS11Error) in try climb(to: phase) }
+    }
+
+    /// Makes the key that the URI names, unless it exists: looked for under a lock that other processes share, and found
+    /// again by `raise(to: .ready)` as any other key.
+    ///
+    /// - Returns: whether a key was made.
+    func generateKeyIfMissing() throws(PKCS11Error) -> Bool {
+        try lock.writing { () throws(PKCS11Error) in
+            try climb(to: .loggedIn)
+            let (module, info) = state.withLock { ($0.module, $0.info) }
+            guard let module, let info else { return false }
+            let file = PINGuardFile(directory: configuration.guardDirectory, tokenSerial: info.serial)
+            return try file.locked { () throws(PKCS11Error) in
+                let session = try Session(module, slot: info.slot, writable: true)
+                defer { session.close() }
+                guard try session.findKey(configuration.uri) == nil else { return false }
+                try session.generateKey(configuration.uri)
+                return true
+            }
+        }
+    }
+
+    func climb(to phase: Phase) throws(PKCS11Error) {
+        do throws(PKCS11Error) {
+            while true {
+                let now = state.withLock { $0.phase }
+                guard now < phase else { return }
+                switch now {
+                case .down: try initialize()
+                case .initialized: try logIn()
+                case .loggedIn, .ready: try findKey()
+                }
+            }
+        } catch {
+            state.withLock { $0.lastFailure = error }
+            switch error.level {
+            case .request, .pin, .count: break
+            case .session, .handle, .module, .generalError: fall(error)
+            }
+            throw error
+        }
+    }
+
+    private func initialize() throws(PKCS11Error) {
+        let (wait, last) = state.withLock { ($0.backoff.remaining(), $0.lastFailure) }
+        if let wait {
+            let seconds = wait.components.seconds + 1
+            throw PKCS11Error(
+                last?.code ?? .call, "\(last?.message ?? "the token was lost") (tried again in \(seconds) s)",
+                hint: last?.hint, errorClass: last?.errorClass ?? .reopen, level: .request)
+        }
+        let module = try state.withLock { (state) throws(PKCS11Error) -> Module in
+            state.backoff.attempted()
+            if let module = state.module { return module }
+            let module = try Module(path: configuration.modulePath)
+            state.module = module
+            return module
+        }
+        module.finalize()
+        try module.initialize()
+        let info = try module.selectToken(configuration.uri)
+        state.withLock { state in
+            state.info = info
+            state.epoch += 1
+            state.phase = .initialized
+        }
+    }
+
+    private func logIn() throws(PKCS11Error) {
+        let (module, slot) = try opened()
+        // Flags as they are now, and whether it still is the same token.
+        let info = try module.token(in: slot)
+        guard info.matches(configuration.uri) else {
+            throw PKCS11Error(call: "C_GetTokenInfo", ReturnCode(CK_RV(CKR_TOKEN_NOT_PRESENT)))
+        }
+        // Before a session is opened: a blocked PIN should cost the token nothing.
+        try pinGuard?.check(info)
+        let session = try Session(module, slot: slot)
+        do throws(PKCS11Error) {
+            try logIn(session, info)
+        } catch {
+            session.close()
+            throw error
+        }
+        let pool = SessionPool(
+            anchor: session, slot: slot, maximum: configuration.maxSessions, limit: info.sessionLimit)
+        state.withLock { state in
+            state.info = info
+            state.pool = pool
+            state.phase = .loggedIn
+        }
+    }
+
+    private func logIn(_ session: Session, _ info: TokenInfo) throws(PKCS11Error) {
+        guard info.has(.loginRequired) else { return }
+        if let pinGuard {
+            try pinGuard.login(info) { session.login($0) }
+            return
+        }
+        guard info.has(.protectedAuthenticationPath) else {
+            throw PKCS11Error(
+                .pinSource, "token \"\(info.label)\" wants a PIN, and no pinSource is configured",
+                hint: "write the PIN into a file of mode 0600 and name it by pinSource")
+        }
+        let code = session.login(nil)
+        guard code == .ok || code == ReturnCode(CKRValue.userAlreadyLoggedIn) else {
+            throw PKCS11Error(call: "C_Login", code)
+        }
+    }
+
+    private func findKey() throws(PKCS11Error) {
+        let (module, slot) = try opened()
+        guard let pool = state.withLock({ $0.pool }) else { throw Token.lost }
+        let info = try module.token(in: slot)
+        let found = try pool.withSession { (session) throws(PKCS11Error) in try session.findKey(configuration.uri) }
+        guard let key = found else {
+            throw PKCS11Error(
+                .notFound, "no key on token \(info.name) fits the URI",
+                hint: "make it with init --generate-keys, or correct the URI")
+        }
+        guard !key.id.isEmpty else {
+            throw PKCS11Error(
+                .keyRefused, "key \(key.name) has no CKA_ID, by which seals know it",
+                hint: "give it one with the HSM's tools (pkcs11-tool --set-id)")
+        }
+        try key.check.enforce(key.name, allowUnsafe: configuration.allowUnsafeKey)
+        for warning in key.check.warnings + key.check.unsafe {
+            log(.warning, "\(configuration.name): key \(key.name): \(warning)")
+        }
+        if state.withLock({ $0.needsCanary }) {
+            try pool.withSession { (session) throws(PKCS11Error) in
+                do throws(PKCS11Error) {
+                    try Canary.roundTrip(Use(session: session, key: key, info: info))
+                } catch {
+                    // Whatever it was: the module is not back.
+                    throw PKCS11Error(error, level: .module, errorClass: .reopen)
+                }
+            }
+        }
+        state.withLock { state in
+            state.key = key
+            state.phase = .ready
+            state.needsCanary = false
+            state.lastFailure = nil
+        }
+    }
+
+    /// Closes all sessions: the login ends with them, and handles of private keys with the login.
+    func logOut() {
+        let (pool, isInitialized) = state.withLock { state in
+            state.epoch += 1
+            state.key = nil
+            if state.phase > .initialized { state.phase = .initialized }
+            return (state.pool.take(), state.module?.isInitialized ?? false)
+        }
+        if isInitialized { pool?.close() }
+    }
+
+    /// The module is to be made anew.
+    func fall(_ error: PKCS11Error) {
+        let module = state.withLock { state in
+            state.epoch += 1
+            state.key = nil
+            state.pool = nil
+            state.needsCanary = true
+            state.lastFailure = error
+            state.phase = .down
+            return state.module
+        }
+        module?.finalize()
+    }
+
+    private func opened() throws(PKCS11Error) -> (Module, CK_SLOT_ID) {
+        let (module, info) = state.withLock { ($0.module, $0.info) }
+        guard let module, let info else { throw Token.lost }
+        return (module, info.slot)
+    }
+
+    private static let lost = PKCS11Error(.call, "the token was lost", errorClass: .reopen, level: .module)
+}
