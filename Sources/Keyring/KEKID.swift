@@ -7,6 +7,7 @@ public struct KEKID: Sendable, Hashable {
     /// 16: as many bytes of it stand in each ciphertext.
     public static let prefixSize = 16
 
+    /// All 32 of them.
     public let bytes: [UInt8]
 
     /// Nil unless there are 32 bytes.
