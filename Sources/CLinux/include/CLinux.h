@@ -28,3 +28,14 @@ int trousseau_mlockall_onfault(void);
 
 /* SO_PEERCRED of a connected Unix socket. 0, or -1 with errno. */
 int trousseau_peer_credentials(int fd, pid_t *pid, uid_t *uid, gid_t *gid);
+
+/* No core dump, and no ptrace by others of the same user. 0, or -1 with errno. */
+int trousseau_forbid_dumps(void);
+
+/* Raises RLIMIT_MEMLOCK's soft limit to the hard one; that limit in bytes, UINT64_MAX when there is none. 0, or -1 with
+ * errno. */
+int trousseau_raise_memory_lock_limit(uint64_t *bytes);
+
+/* 1 if this process may lock memory beyond RLIMIT_MEMLOCK, 0 if not. Tried rather than looked up: inside a user
+ * namespace CAP_IPC_LOCK is shown as held but counts for nothing. Lowers the soft limit for the moment of the trial. */
+int trousseau_may_exceed_memory_lock_limit(void);
