@@ -50,6 +50,8 @@ if [ ! -e "$dir/$label.made" ]; then
     TROUSSEAU_PIN=$(cat "$pin_file")
     TROUSSEAU_SO_PIN=$(cat "$so_pin_file")
     export TROUSSEAU_PIN TROUSSEAU_SO_PIN
+    # What an interrupted run left would be a second token of this label.
+    softhsm2-util --module "$module" --delete-token --token "$label" >/dev/null 2>&1 || :
     # SoftHSM always shows one token that is not initialized, as the last one.
     slot=$(pkcs11-tool --module "$module" --list-slots 2>/dev/null | sed -n 's/^Slot \([0-9]*\) .*/\1/p' | tail -n 1)
     if ! {

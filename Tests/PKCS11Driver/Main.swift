@@ -1,0 +1,74 @@
+internal import CLinux
+internal import Crypto
+internal import Glibc
+internal import Keyring
+internal import PKCS11Backend
+
+/// A PKCS#11 backend in a process of its own, for tests: SOFTHSM2_CONF belongs to a process, refused PINs have to be
+/// remembered across processes, and calls are counted by a spy module that environment variables steer.
+///
+/// Reads one command a line from descriptor 3 and answers each with lines on standard output, the last one
+/// `N done`, where N is the command's number. Ends at end of file, or after `exit`, without a shutdown of its own.
+@main
+enum Main {
+    static func main() async {
+        do {
+            try SecureHeap.initialize(allowUnlocked: true)
+            let backend = try PKCS11Backend(configuration(), log: log)
+            say("0 done")
+            var number = 0
+            while let line = readCommand() {
+                number += 1
+                let words = line.split(separator: " ").map(String.init)
+                guard let name = words.first, name != "exit" else { break }
+                await run(Command(backend: backend, name: name, arguments: Array(words.dropFirst())))
+                say("\(number) done")
+            }
+        } catch {
+            say("error configuration \(error)")
+            say("0 done")
+        }
+        // As the plugin does: C libraries' own clean-up is not for a process whose threads may be in a call.
+        _exit(0)
+    }
+
+    private static let log = Log { level, message, _ in
+        say("log \(level) \(message)")
+    }
+
+    private static func configuration() -> PKCS11Configuration {
+        func variable(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
+        var configuration = PKCS11Configuration(
+            name: "hsm", module: variable("DRIVER_MODULE") ?? "", key: variable("DRIVER_KEY") ?? "",
+            pinSource: variable("DRIVER_PIN"), guardDirectory: variable("DRIVER_GUARD") ?? "")
+        configuration.allowUnsafeKey = variable("DRIVER_UNSAFE") != nil
+        configuration.allowPINCountLow = variable("DRIVER_COUNT_LOW") != nil
+        return configuration
+    }
+
+    private static func run(_ command: Command) async {
+        do {
+            for line in try await command.answer() { say(line) }
+        } catch let error as SealingError {
+            say("error \(error.errorClass.rawValue) \(error)")
+        } catch {
+            say("error other \(error)")
+        }
+    }
+
+    /// One line at once, unbuffered: the process may end at any time.
+    private static func say(_ text: String) {
+        let line = Array((text + "\n").utf8)
+        _ = write(STDOUT_FILENO, line, line.count)
+    }
+
+    private static func readCommand() -> String? {
+        var line: [UInt8] = []
+        var byte: UInt8 = 0
+        while read(3, &byte, 1) == 1 {
+            if byte == UInt8(ascii: "\n") { return String(decoding: line, as: UTF8.self) }
+            line.append(byte)
+        }
+        return nil
+    }
+}
