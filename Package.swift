@@ -42,10 +42,18 @@ let package = Package(
             dependencies: ["Configuration", "PKCS11Backend", "KMSServer", "Keyring", "Crypto", "CLinux"],
             swiftSettings: strict),
 
+        // The PKCS#11 backend in a process of its own, for its tests; in no product.
+        .executableTarget(
+            name: "PKCS11Driver", dependencies: ["PKCS11Backend", "Keyring", "Crypto", "CLinux"],
+            path: "Tests/PKCS11Driver", swiftSettings: strict),
         // Temporary folders and processes for tests; in no product.
         .target(name: "TestSupport", dependencies: ["CLinux"], path: "Tests/TestSupport", swiftSettings: strict),
 
         .testTarget(name: "ConfigurationTests", dependencies: ["Configuration"], swiftSettings: strict),
+        .testTarget(
+            name: "PKCS11BackendTests",
+            dependencies: ["PKCS11Backend", "PKCS11Driver", "Keyring", "Crypto", "CP11Kit", "CLinux", "TestSupport"],
+            swiftSettings: strict),
         .testTarget(
             name: "PluginTests", dependencies: ["Plugin", "Configuration", "Keyring", "CLinux", "TestSupport"],
             swiftSettings: strict),
