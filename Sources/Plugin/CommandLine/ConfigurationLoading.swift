@@ -7,7 +7,7 @@ enum ConfigurationLoading {
     /// - Throws: `CommandFailure` with code `configuration` and everything that is wrong.
     static func load(_ path: String) throws(CommandFailure) -> PluginConfiguration {
         do throws(ConfigurationError) {
-            return try PluginConfiguration.read(path: path)
+            return try PluginConfiguration.read(path: path, checkPKCS11: BackendComposition.problem)
         } catch {
             throw failure(error)
         }

@@ -1,0 +1,52 @@
+internal import Configuration
+internal import Keyring
+internal import PKCS11Backend
+
+/// Makes backends of their sections. To add a kind of backend, make it here.
+enum BackendComposition {
+    /// Where PIN guards are, in the keyring's folder: they have to outlive the process as the keyring does.
+    static func guardDirectory(_ keyring: PluginConfiguration.Keyring) -> String { keyring.directory + "/pin-guard" }
+
+    /// In the order of the configuration. Opens nothing.
+    ///
+    /// - Throws: `CommandFailure` with code `configuration`.
+    static func backends(_ configuration: PluginConfiguration, log: Log) throws(CommandFailure) -> [any SealingBackend] {
+        var backends: [any SealingBackend] = []
+        for backend in configuration.backends {
+            switch backend.kind {
+            case .pkcs11(let section):
+                let directory = guardDirectory(configuration.keyring)
+                do throws(PKCS11Error) {
+                    backends.append(
+                        try PKCS11Backend(pkcs11(section, name: backend.name, guardDirectory: directory), log: log))
+                } catch {
+                    throw CommandFailure(.configuration, "backend \(backend.name): \(error.message)", hint: error.hint)
+                }
+            }
+        }
+        return backends
+    }
+
+    /// What the backend's module has against a section, for the configuration's own check.
+    static func problem(_ section: PluginConfiguration.PKCS11) -> (reason: String, hint: String?)? {
+        do throws(PKCS11Error) {
+            // The folder of the guard comes from another section, which has its own check.
+            _ = try PKCS11Backend(pkcs11(section, name: "-", guardDirectory: "/"), log: .none)
+            return nil
+        } catch {
+            return (error.message, error.hint)
+        }
+    }
+
+    private static func pkcs11(
+        _ section: PluginConfiguration.PKCS11, name: String, guardDirectory: String
+    ) -> PKCS11Configuration {
+        var configuration = PKCS11Configuration(
+            name: name, module: section.module, key: section.key, pinSource: section.pinSource,
+            guardDirectory: guardDirectory)
+        configuration.maxSessions = section.maxSessions
+        configuration.allowUnsafeKey = section.allowUnsafeKey
+        configuration.allowPINCountLow = section.allowPINCountLow
+        return configuration
+    }
+}
