@@ -5,7 +5,7 @@ public struct SharedSeal: Sendable, Hashable {
     /// 2048 bytes.
     public static let maximumSealSize = 2048
     /// 512 bytes.
-    public static let maximumDescriptionSize = 512
+    public static let maximumDescriptionSize = RecipientRules.maximumDescriptionSize
 
     /// The recipient's ID: kind, ":", and up to 64 lower-case letters and digits.
     public let recipientID: String
@@ -50,14 +50,10 @@ public struct SharedSeal: Sendable, Hashable {
     init(
         recipientID: String, counter: UInt64, kind: String, live: Live?, unknown: [UnknownField]
     ) throws(FormatError) {
-        try SharedSeal.check(recipientID: Array(recipientID.utf8), kind: Array(kind.utf8))
+        try RecipientRules.check(
+            Recipient(id: recipientID, kind: kind, description: live?.description ?? []))
         guard counter > 0 else { throw FormatError(.malformed, "record", "the counter of \(recipientID) is 0") }
         if let live {
-            guard live.description.count <= SharedSeal.maximumDescriptionSize else {
-                throw FormatError(
-                    .tooLarge, "record",
-                    "the description of \(recipientID) is longer than \(SharedSeal.maximumDescriptionSize) bytes")
-            }
             guard 1...SharedSeal.maximumSealSize ~= live.seal.count else {
                 throw FormatError(
                     live.seal.isEmpty ? .malformed : .tooLarge, "record",
@@ -79,7 +75,7 @@ public struct SharedSeal: Sendable, Hashable {
     init(_ message: TrousseauKeyring__SharedSeal) throws(FormatError) {
         let recipientID = message.recipient_id.array
         let kind = message.kind.array
-        try SharedSeal.check(recipientID: recipientID, kind: kind)
+        try RecipientRules.check(id: recipientID, kind: kind)
         var live: Live?
         if message.tombstone == 0 {
             live = Live(description: message.description.array, seal: message.seal.array)
@@ -109,19 +105,6 @@ public struct SharedSeal: Sendable, Hashable {
         message.tombstone = live == nil ? 1 : 0
         arena.attach(unknown, to: &message.base)
         return message
-    }
-
-    /// Kinds are `[a-z][-a-z0-9]{0,31}`, IDs the kind, ":" and `[a-z0-9]{1,64}`: safe in file names and in a terminal.
-    private static func check(recipientID: [UInt8], kind: [UInt8]) throws(FormatError) {
-        func isLetter(_ byte: UInt8) -> Bool { UInt8(ascii: "a")...UInt8(ascii: "z") ~= byte }
-        func isAlphanumeric(_ byte: UInt8) -> Bool { isLetter(byte) || UInt8(ascii: "0")...UInt8(ascii: "9") ~= byte }
-        guard 1...32 ~= kind.count, let first = kind.first, isLetter(first),
-            kind.allSatisfy({ isAlphanumeric($0) || $0 == UInt8(ascii: "-") })
-        else { throw FormatError(.malformed, "record", "a recipient's kind is not a name") }
-        let digits = recipientID.dropFirst(kind.count + 1)
-        guard recipientID.starts(with: kind + [UInt8(ascii: ":")]), 1...64 ~= digits.count,
-            digits.allSatisfy(isAlphanumeric)
-        else { throw FormatError(.malformed, "record", "a recipient's ID is not <kind>:<1 to 64 characters>") }
     }
 
     /// Whether this entry wins over another one for the same recipient.

@@ -1,0 +1,49 @@
+internal import Glibc
+
+/// A file descriptor, closed with its owner.
+struct Descriptor: ~Copyable, Sendable {
+    let raw: Int32
+
+    init(_ raw: Int32) { self.raw = raw }
+
+    deinit { close(raw) }
+
+    /// What fstat(2) says.
+    borrowing func status(_ path: String) throws(StoreError) -> stat {
+        var status = stat()
+        guard fstat(raw, &status) == 0 else { throw StoreError("fstat", path, errno: errno) }
+        return status
+    }
+
+    /// fsync(2).
+    borrowing func synchronize(_ path: String) throws(StoreError) {
+        guard fsync(raw) == 0 else { throw StoreError("fsync", path, errno: errno) }
+    }
+
+    /// Writes all of it.
+    borrowing func write(_ bytes: [UInt8], _ path: String) throws(StoreError) {
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            let count = rest.withUnsafeBytes { Glibc.write(raw, $0.baseAddress, $0.count) }
+            if count < 0 && errno == EINTR { continue }
+            guard count > 0 else { throw StoreError("write", path, errno: count == 0 ? ENOSPC : errno) }
+            rest = rest.dropFirst(count)
+        }
+    }
+
+    /// Reads to the end, but not more than `limit` bytes.
+    borrowing func read(limit: Int, _ path: String) throws(StoreError) -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: limit + 1)
+        var filled = 0
+        while filled < bytes.count {
+            let count = bytes.withUnsafeMutableBytes { memory in
+                Glibc.read(raw, memory.baseAddress.map { $0 + filled }, memory.count - filled)
+            }
+            if count < 0 && errno == EINTR { continue }
+            guard count >= 0 else { throw StoreError("read", path, errno: errno) }
+            if count == 0 { return Array(bytes.prefix(filled)) }
+            filled += count
+        }
+        throw StoreError(.damaged, path, "longer than \(limit) bytes", hint: "restore it from a backup")
+    }
+}
