@@ -15,6 +15,11 @@ final class Library: Sendable {
     nonisolated(unsafe) let kbkdf: OpaquePointer
 
     private init() throws(CryptoError) {
+        // Even a fetched cipher makes OpenSSL 3.0 look for an engine, and that reads openssl.cnf into the default
+        // context, where it may load code of the host's choice. Holds for the process, unless somebody was earlier.
+        guard OPENSSL_init_crypto(UInt64(OPENSSL_INIT_NO_LOAD_CONFIG), nil) == 1 else {
+            throw .library("OPENSSL_init_crypto")
+        }
         guard let context = OSSL_LIB_CTX_new() else { throw .library("OSSL_LIB_CTX_new") }
         guard OSSL_PROVIDER_load(context, "default") != nil else { throw .library("OSSL_PROVIDER_load") }
         guard let ecb = EVP_CIPHER_fetch(context, "AES-256-ECB", nil) else { throw .library("EVP_CIPHER_fetch") }
