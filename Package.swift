@@ -48,8 +48,15 @@ let package = Package(
             path: "Tests/PKCS11Driver", swiftSettings: strict),
         // Temporary folders and processes for tests; in no product.
         .target(name: "TestSupport", dependencies: ["CLinux"], path: "Tests/TestSupport", swiftSettings: strict),
+        // What can only be shown in a process of its own; for CryptoTests.
+        .executableTarget(
+            name: "HardeningProbe", dependencies: ["Crypto", "CLinux"], path: "Tests/HardeningProbe",
+            swiftSettings: strict),
 
         .testTarget(name: "ConfigurationTests", dependencies: ["Configuration"], swiftSettings: strict),
+        .testTarget(
+            name: "CryptoTests", dependencies: ["Crypto", "COpenSSL", "HardeningProbe", "TestSupport"],
+            swiftSettings: strict),
         .testTarget(
             name: "PKCS11BackendTests",
             dependencies: ["PKCS11Backend", "PKCS11Driver", "Keyring", "Crypto", "CP11Kit", "CLinux", "TestSupport"],

@@ -32,6 +32,9 @@ int trousseau_peer_credentials(int fd, pid_t *pid, uid_t *uid, gid_t *gid);
 /* No core dump, and no ptrace by others of the same user. 0, or -1 with errno. */
 int trousseau_forbid_dumps(void);
 
+/* Whether the process may be dumped and traced: 0 after trousseau_forbid_dumps. -1 with errno. */
+int trousseau_is_dumpable(void);
+
 /* Raises RLIMIT_MEMLOCK's soft limit to the hard one; that limit in bytes, UINT64_MAX when there is none. 0, or -1 with
  * errno. */
 int trousseau_raise_memory_lock_limit(uint64_t *bytes);
