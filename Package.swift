@@ -57,6 +57,7 @@ let package = Package(
         .testTarget(
             name: "CryptoTests", dependencies: ["Crypto", "COpenSSL", "HardeningProbe", "TestSupport"],
             swiftSettings: strict),
+        .testTarget(name: "LayeringTests", dependencies: ["TestSupport"], swiftSettings: strict),
         .testTarget(
             name: "PKCS11BackendTests",
             dependencies: ["PKCS11Backend", "PKCS11Driver", "Keyring", "Crypto", "CP11Kit", "CLinux", "TestSupport"],

@@ -34,7 +34,7 @@ struct MisuseTests {
 
     /// Crypto's module, built from its sources; returns the options to import it.
     private func build(in scope: TestScope) async throws -> [String] {
-        let sources = Package.root + "/Sources"
+        let sources = PackageSources.root + "/Sources"
         try Files.makeDirectory(scope.path("CLinux"))
         try Files.write(
             "module CLinux [system] { header \"\(sources)/CLinux/include/CLinux.h\" export * }",
@@ -49,7 +49,7 @@ struct MisuseTests {
                 "-emit-module", "-module-name", "Crypto", "-parse-as-library", "-emit-module-path",
                 scope.path("Crypto.swiftmodule"), "-enable-upcoming-feature", "InternalImportsByDefault",
                 "-enable-upcoming-feature", "ExistentialAny", "-enable-upcoming-feature", "MemberImportVisibility",
-            ] + options + (try Package.swiftFiles(in: sources + "/Crypto")),
+            ] + options + (try PackageSources.swiftFiles(in: sources + "/Crypto")),
             directory: scope.directory, within: .seconds(180))
         #expect(result.succeeded, "\(result.text)")
         return options

@@ -55,6 +55,12 @@ public enum Files {
         return lstat(path, &entry) == 0
     }
 
+    /// Whether a folder is at `path`; a link to one is none.
+    public static func isDirectory(_ path: String) -> Bool {
+        var entry = stat()
+        return lstat(path, &entry) == 0 && entry.st_mode & S_IFMT == S_IFDIR
+    }
+
     /// Permission bits, as in 0o600.
     public static func mode(_ path: String) throws(TestError) -> UInt32 {
         var entry = stat()
