@@ -46,6 +46,10 @@ let package = Package(
         .executableTarget(
             name: "PKCS11Driver", dependencies: ["PKCS11Backend", "Keyring", "Crypto", "CLinux"],
             path: "Tests/PKCS11Driver", swiftSettings: strict),
+        // Changes a keyring's files and ends itself at one step of it, for the tests of the store; in no product.
+        .executableTarget(
+            name: "StoreCrasher", dependencies: ["Keyring", "Crypto"], path: "Tests/StoreCrasher",
+            swiftSettings: strict),
         // Temporary folders and processes for tests; in no product.
         .target(name: "TestSupport", dependencies: ["CLinux"], path: "Tests/TestSupport", swiftSettings: strict),
         // What can only be shown in a process of its own; for CryptoTests.
@@ -57,6 +61,9 @@ let package = Package(
         .testTarget(
             name: "CryptoTests", dependencies: ["Crypto", "COpenSSL", "HardeningProbe", "TestSupport"],
             swiftSettings: strict),
+        .testTarget(
+            name: "KeyringTests", dependencies: ["Keyring", "Crypto", "CLinux", "StoreCrasher", "TestSupport"],
+            exclude: ["Vectors"], swiftSettings: strict),
         .testTarget(name: "LayeringTests", dependencies: ["TestSupport"], swiftSettings: strict),
         .testTarget(
             name: "PKCS11BackendTests",
