@@ -63,7 +63,15 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "KeyringTests", dependencies: ["Keyring", "Crypto", "CLinux", "StoreCrasher", "TestSupport"],
-            exclude: ["Vectors"], swiftSettings: strict),
+            swiftSettings: strict),
+        .testTarget(
+            name: "KMSServerTests",
+            dependencies: ["KMSServer", "Keyring", "Crypto", "CGRPC", "CKMSProto", "CLinux", "TestSupport"],
+            swiftSettings: strict),
+        // Starts the program itself, and plays kube-apiserver with a foreign gRPC client.
+        .testTarget(
+            name: "EndToEndTests", dependencies: ["Plugin", "CLinux", "TestSupport"], exclude: ["foreign"],
+            swiftSettings: strict),
         .testTarget(name: "LayeringTests", dependencies: ["TestSupport"], swiftSettings: strict),
         .testTarget(
             name: "PKCS11BackendTests",
