@@ -31,6 +31,8 @@ enum Trousseau {
             return try EncryptionConfigCommand.run(options)
         case .kms(let options):
             return try KMSCommand.run(options)
+        case .bench(let options):
+            return try BenchCommand.run(options)
         default:
             throw CommandFailure(.failure, "not wired")
         }

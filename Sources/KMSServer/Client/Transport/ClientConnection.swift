@@ -48,7 +48,11 @@ final class ClientConnection {
         }
         let call = UnaryCall()
         let deadline = GRPCTime.timespec(after: timeout)
-        guard call.start(channel, method: handle, request: request, queue: queue, deadline: deadline) else {
+        guard
+            call.start(
+                channel, method: handle, request: request, queue: queue, deadline: deadline,
+                tag: UnsafeMutableRawPointer(bitPattern: 1))
+        else {
             throw ClientError(.resources, "\(method.name): gRPC made no call")
         }
         if !completes(within: timeout + ClientConnection.grace) {

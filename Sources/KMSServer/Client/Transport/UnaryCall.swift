@@ -3,7 +3,7 @@ internal import Glibc
 
 /// One call after the other in memory that is allocated once: a request, a response, a status.
 ///
-/// At most one call is in flight: `start`, await the event with this `tag` at the queue, read the outcome, `reset`.
+/// At most one call is in flight: `start`, await its event at the queue, read the outcome, `reset`.
 final class UnaryCall {
     /// Where gRPC writes; its addresses must not move.
     private struct Received {
@@ -65,13 +65,10 @@ final class UnaryCall {
         operations.deallocate()
     }
 
-    /// What the queue's event carries.
-    var tag: UnsafeMutableRawPointer { UnsafeMutableRawPointer(received) }
-
-    /// Sends the request. If false, there will be no event.
+    /// Sends the request. If false, there will be no event; else one with `tag`.
     func start(
         _ channel: ClientChannel, method: UnsafeMutableRawPointer, request: borrowing Slice,
-        queue: CompletionQueue, deadline: gpr_timespec
+        queue: CompletionQueue, deadline: gpr_timespec, tag: UnsafeMutableRawPointer?
     ) -> Bool {
         guard
             let call = grpc_channel_create_registered_call(channel.raw, nil, 0, queue.raw, method, deadline, nil)
