@@ -9,6 +9,7 @@ it accepts connections.
 
 import os
 import sys
+import threading
 import time
 from concurrent import futures
 
@@ -67,7 +68,21 @@ WRONG_STATUS = {
     "unhealthy": ("v2", "the HSM\x1b[31m is away", KEY_ID),
     "not-utf8": ("v2", "ok", b"\xff\xfe"),
 }
-calls = 0
+calls = decryptions = 0
+lock = threading.Lock()
+running = most = 0
+
+
+def counted():
+    """How many calls there were at once at most."""
+    global running, most
+    with lock:
+        running += 1
+        most = max(most, running)
+    time.sleep(0.01)
+    with lock:
+        running -= 1
+    return "%d at once" % most
 
 
 def status(request, context):
@@ -84,6 +99,8 @@ def status(request, context):
         return b"\x0a\xff\xff"
     if BEHAVIOUR == "rotating":
         return field(1, "v2") + field(2, "ok") + field(3, "foreign/%d" % min(calls, 2))
+    if BEHAVIOUR == "counting":
+        return field(1, "v2") + field(2, counted()) + field(3, KEY_ID)
     version, healthz, key_id = WRONG_STATUS.get(BEHAVIOUR, ("v2", "ok", KEY_ID))
     # An unknown field, as a later version of the API may have one.
     return field(1, version) + field(2, healthz) + field(3, key_id) + field(15, "later")
@@ -92,7 +109,7 @@ def status(request, context):
 def encrypt(request, context):
     values = dict(fields(request))
     check(context, len(values.get(2, b"")) == 36)
-    ciphertext, key_id, annotations = turned(values[1]), KEY_ID, {"kek.example": b"\x00\x01", "a.b": b""}
+    ciphertext, key_id, annotations = turned(values.get(1, b"")), KEY_ID, {"kek.example": b"\x00\x01", "a.b": b""}
     if BEHAVIOUR == "empty-ciphertext":
         ciphertext = b""
     if BEHAVIOUR == "long-ciphertext":
@@ -112,23 +129,24 @@ def encrypt(request, context):
 
 
 def decrypt(request, context):
-    global calls
-    calls += 1
+    global decryptions
+    decryptions += 1
     values = fields(request)
     single = dict(values)
     check(context, len(single[2]) == 36)
     if single[3] != KEY_ID.encode():
         context.abort(grpc.StatusCode.NOT_FOUND, "no such key")
-    check(context, sorted(fields(entry)[0] for number, entry in values if number == 4) == [(1, b"a.b"), (1, b"kek.example")])
-    plaintext = turned(single[1])
+    keys = sorted(fields(entry)[0] for number, entry in values if number == 4)
+    check(context, keys == [(1, b"a.b"), (1, b"kek.example")])
+    plaintext = turned(single.get(1, b""))
     if BEHAVIOUR == "wrong-plaintext":
         plaintext = turned(plaintext)
     # The client has asked for one while it prepared.
-    if BEHAVIOUR == "wrong-later" and calls > 1:
+    if BEHAVIOUR == "wrong-later" and decryptions > 1:
         plaintext = turned(plaintext)
-    if BEHAVIOUR == "exit-later" and calls > 200:
+    if BEHAVIOUR == "exit-later" and decryptions > 50:
         os._exit(3)
-    if BEHAVIOUR == "hang-later" and calls > 200:
+    if BEHAVIOUR == "hang-later" and decryptions > 50:
         time.sleep(20)
     return field(1, plaintext)
 
@@ -161,8 +179,11 @@ def service(name, methods):
     return grpc.method_handlers_generic_handler(name, handlers)
 
 
+OPTIONS = [("grpc.so_reuseport", 0)]
+if BEHAVIOUR == "short-connections":
+    OPTIONS += [("grpc.max_connection_age_ms", 300), ("grpc.max_connection_age_grace_ms", 10)]
 # Its threads are not waited for at the end: some sleep.
-server = grpc.server(futures.ThreadPoolExecutor(8), options=[("grpc.so_reuseport", 0)])
+server = grpc.server(futures.ThreadPoolExecutor(8), options=OPTIONS)
 services = [service("v2.KeyManagementService", {"Status": status, "Encrypt": encrypt, "Decrypt": decrypt})]
 if BEHAVIOUR != "no-v1":
     v1 = {"Version": v1_version, "Encrypt": v1_encrypt, "Decrypt": v1_decrypt}
