@@ -30,12 +30,21 @@ struct ByteBuffer: ~Copyable {
 
     deinit { grpc_byte_buffer_destroy(raw) }
 
+    /// Gives the buffer away without destroying it.
+    consuming func release() -> UnsafeMutablePointer<grpc_byte_buffer> {
+        let raw = raw
+        discard self
+        return raw
+    }
+
     /// Shows the bytes of a received message; nil to `body` when its sender compressed it.
     ///
     /// - Parameter wiping: overwrite them afterwards. They lie in core's read buffer, in a part that core gave to this
     ///   message alone. What stays behind is listed in SECURITY.md: a message of at most 23 bytes was copied into the
     ///   slice itself, and the kernel's socket buffer is the kernel's.
-    borrowing func withBytes<R>(wiping: Bool = false, _ body: (UnsafeRawBufferPointer?) throws -> R) rethrows -> R {
+    borrowing func withBytes<R: ~Copyable>(wiping: Bool = false, _ body: (UnsafeRawBufferPointer?) throws -> R) rethrows
+        -> R
+    {
         var count = 0
         guard let slices = trousseau_buffer_slices(raw, &count) else { return try body(nil) }
         let pieces = (0..<count).map { index in

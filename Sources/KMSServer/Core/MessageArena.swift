@@ -38,7 +38,7 @@ final class MessageArena {
     }
 
     /// Lends an allocator to `body`; what was allocated is wiped when it returns.
-    func lend<R>(_ body: (UnsafeMutablePointer<ProtobufCAllocator>) throws -> R) rethrows -> R {
+    func lend<R: ~Copyable>(_ body: (UnsafeMutablePointer<ProtobufCAllocator>) throws -> R) rethrows -> R {
         defer {
             SecretBytes.wipe(
                 UnsafeMutableRawBufferPointer(rebasing: state.pointee.memory[..<state.pointee.used]))

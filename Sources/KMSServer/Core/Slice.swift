@@ -17,6 +17,18 @@ struct Slice: ~Copyable {
         }
     }
 
+    /// `count` bytes, all of them written by `body`.
+    init(count: Int, filledBy body: (UnsafeMutableRawBufferPointer) -> Void) {
+        // A short slice holds its bytes itself.
+        var slice = grpc_slice_malloc(count)
+        withUnsafeMutablePointer(to: &slice) { pointer in
+            body(
+                UnsafeMutableRawBufferPointer(
+                    start: UnsafeMutableRawPointer(mutating: trousseau_slice_bytes(pointer)), count: count))
+        }
+        raw = slice
+    }
+
     /// `count` bytes written by `body`, wiped when core has let go of the last reference. Core never copies them
     /// before they reach the kernel: only slices without a counter are copied by value.
     init(secretCount count: Int, filledBy body: (UnsafeMutableRawBufferPointer) -> Void) {
@@ -43,13 +55,13 @@ struct Slice: ~Copyable {
     borrowing func retained() -> grpc_slice { grpc_slice_ref(raw) }
 
     /// The slice as core's functions take it, valid as long as this value lives.
-    borrowing func withRaw<R>(_ body: (grpc_slice) throws -> R) rethrows -> R { try body(raw) }
+    borrowing func withRaw<R: ~Copyable>(_ body: (grpc_slice) throws -> R) rethrows -> R { try body(raw) }
 
     /// In bytes.
     var count: Int { withBytes { $0.count } }
 
     /// Shows the bytes.
-    borrowing func withBytes<R>(_ body: (UnsafeRawBufferPointer) throws -> R) rethrows -> R {
+    borrowing func withBytes<R: ~Copyable>(_ body: (UnsafeRawBufferPointer) throws -> R) rethrows -> R {
         try withUnsafePointer(to: raw) { pointer in
             try body(
                 UnsafeRawBufferPointer(start: trousseau_slice_bytes(pointer), count: trousseau_slice_length(pointer)))
