@@ -11,37 +11,23 @@ enum UnixConnector {
     ///   - limit: how long to wait while the server's queue of connections is full.
     /// - Throws: `notReachable` when nobody listens or may not be connected to; `resources`.
     static func connect(_ socket: String, limit: Duration) throws(ClientError) -> CInt {
-        let path = Array(socket.utf8)
-        var address = sockaddr_un()
-        let capacity = MemoryLayout.size(ofValue: address.sun_path)
-        guard (2..<capacity).contains(path.count), !path.contains(0) else {
+        let address: SocketAddress
+        do throws(ServerError) {
+            address = try SocketAddress(socket)
+        } catch {
             throw ClientError(.notReachable, "\(PeerText.quoted(socket)): not the path of a socket")
         }
         let descriptor = Glibc.socket(AF_UNIX, CInt(SOCK_STREAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue), 0)
-        guard descriptor >= 0 else { throw ClientError(.resources, "\(socket): socket: \(systemError(errno))") }
+        guard descriptor >= 0 else { throw ClientError(.resources, "\(socket): socket: \(SystemCall.text(errno))") }
         // connect(2) waits while the server's backlog is full, and this is how long.
         let (seconds, attoseconds) = max(limit, .milliseconds(1)).components
         var timeout = timeval(tv_sec: Int(seconds), tv_usec: Int(attoseconds / 1_000_000_000_000))
         setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &timeout, socklen_t(MemoryLayout<timeval>.size))
-
-        address.sun_family = sa_family_t(AF_UNIX)
-        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path) }
-        var length = MemoryLayout<sockaddr_un>.size - capacity + path.count
-        if path.first == UInt8(ascii: "@") {
-            // An abstract name begins with a zero and has no end but the length.
-            withUnsafeMutableBytes(of: &address.sun_path) { $0[0] = 0 }
-        } else {
-            length += 1
-        }
-        let code = withUnsafePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address -> CInt in
-                while Glibc.connect(
-                    descriptor, __CONST_SOCKADDR_ARG(__sockaddr__: address), socklen_t(length)) != 0
-                {
-                    if errno != EINTR { return errno }
-                }
-                return 0
+        let code = address.withRaw { address, length -> CInt in
+            while Glibc.connect(descriptor, address, length) != 0 {
+                if errno != EINTR { return errno }
             }
+            return 0
         }
         guard code == 0 else {
             close(descriptor)
@@ -67,13 +53,7 @@ enum UnixConnector {
             case EAGAIN: "the plugin does not take connections"
             default: nil
             }
-        let reason = code == EAGAIN ? "its queue of connections is full" : systemError(code)
+        let reason = code == EAGAIN ? "its queue of connections is full" : SystemCall.text(code)
         return ClientError(.notReachable, "\(name): cannot connect: \(reason)", hint: hint)
-    }
-
-    private static func systemError(_ code: CInt) -> String {
-        var buffer = [CChar](repeating: 0, count: 256)
-        guard let text = strerror_r(code, &buffer, buffer.count) else { return "error \(code)" }
-        return String(cString: text)
     }
 }
