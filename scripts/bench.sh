@@ -15,8 +15,8 @@ ended() {
 trap ended EXIT
 trap 'exit 130' INT TERM HUP
 
-prepare "$place" >"$place.log" 2>&1 || fail "$(cat "$place.log")"
-start 2>>"$place.log"
+prepare "$place/local"
+start 2>"$place/serve.log"
 for concurrency in 1 16; do
     echo
     echo "==> $concurrency at a time, $seconds s each"

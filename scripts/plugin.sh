@@ -12,6 +12,14 @@ fail() {
     exit 1
 }
 
+# A path as a word for the shell.
+word() {
+    case $1 in
+    *[!A-Za-z0-9/._-]*) printf "'%s'" "$(printf '%s' "$1" | sed "s/'/'\\\\''/g")" ;;
+    *) printf '%s' "$1" ;;
+    esac
+}
+
 # A path in YAML's double quotes.
 quoted() {
     printf '"%s"' "$(printf '%s' "$1" | sed 's/[\\"]/\\&/g')"

@@ -48,13 +48,17 @@ if [ "$stopping" = no ]; then
 ==> the plugin serves
 socket         $socket
 configuration  $config
-in another shell:
-  $(printf "'%s'" "$program") status --config '$config'
-  echo hello | '$program' kms encrypt --socket '$socket' | '$program' kms decrypt --socket '$socket'
+in another shell, from this folder:
+  .build/release/trousseau status --config $(word "$config")
+  echo hello | .build/release/trousseau kms encrypt --socket $(word "$socket") >sealed.json
+  .build/release/trousseau kms decrypt --socket $(word "$socket") --in sealed.json
 Ctrl-C ends it.
 
 TEXT
 fi
-await
-if [ "$stopping" = yes ] && [ "$status" -eq 0 ]; then echo 'The plugin has ended.'; fi
-exit "$status"
+# One command: with job control, dash prints before the next one how the job has ended.
+{
+    await
+    if [ "$stopping" = yes ] && [ "$status" -eq 0 ]; then echo 'The plugin has ended.'; fi
+    exit "$status"
+}
