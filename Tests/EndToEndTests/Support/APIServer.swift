@@ -23,16 +23,16 @@ final class APIServer: Sendable {
     ///
     /// - Parameters:
     ///   - authority: what it says in `:authority`.
-    ///   - uid: the user and group it becomes before it connects.
+    ///   - user: the user and group it becomes before it connects.
     static func start(
-        _ scope: TestScope, socket: String, authority: String = "localhost", uid: UInt32? = nil
+        _ scope: TestScope, socket: String, authority: String = "localhost", user: (uid: UInt32, gid: UInt32)? = nil
     ) async throws -> APIServer {
         var ends: [Int32] = [0, 0]
         guard pipe2(&ends, O_CLOEXEC) == 0 else { throw TestError("pipe2 failed") }
         defer { close(ends[0]) }
         let script = PackageSources.root + "/Tests/EndToEndTests/foreign/apiserver.py"
         var arguments = [script, "--socket", socket, "--authority", authority]
-        if let uid { arguments += ["--uid", "\(uid)"] }
+        if let user { arguments += ["--uid", "\(user.uid)", "--gid", "\(user.gid)"] }
         // The proxy's variables are for the network, not for sockets of this machine.
         let server = APIServer(
             try scope.start(python, arguments, environment: ["no_proxy": "*"], descriptors: [ends[0]]), ends[1])

@@ -5,8 +5,10 @@ import TestSupport
 struct Node {
     /// What a test may want otherwise than by default.
     struct Options {
-        var socketMode = "0600"
-        var allowUsers: [UInt32] = [0]
+        /// Of both sockets: their group may connect as far as their mode says.
+        var group: UInt32?
+        /// The rest of the socket's mapping.
+        var allow = "allowUsers: [0]"
         var allowUnlockedMemory = false
         /// Nil: the token's.
         var pinFile: String?
@@ -48,7 +50,7 @@ struct Node {
 
     /// The configuration's text.
     func text(_ options: Options) -> String {
-        let users = options.allowUsers.map(String.init).joined(separator: ", ")
+        let access = options.group.map { "mode: \"0660\", group: \($0)" } ?? "mode: \"0600\""
         return """
             apiVersion: trousseau/v1alpha1
             kind: PluginConfiguration
@@ -56,8 +58,8 @@ struct Node {
               name: e2e
               directory: \(keyring)
             server:
-              socket: {path: \(socket), mode: "\(options.socketMode)", allowUsers: [\(users)]}
-              control: {path: \(control)}
+              socket: {path: \(socket), \(access), \(options.allow)}
+              control: {path: \(control), \(access)}
               allowUnlockedMemory: \(options.allowUnlockedMemory)
             backends:
             - name: rack-hsm
@@ -94,8 +96,10 @@ struct Node {
     }
 
     /// A kube-apiserver that is configured for this node's socket.
-    func apiServer(authority: String = "localhost", uid: UInt32? = nil) async throws -> APIServer {
-        try await APIServer.start(scope, socket: socket, authority: authority, uid: uid)
+    func apiServer(
+        authority: String = "localhost", user: (uid: UInt32, gid: UInt32)? = nil
+    ) async throws -> APIServer {
+        try await APIServer.start(scope, socket: socket, authority: authority, user: user)
     }
 
     /// Runs `body` with a node that was set up, its plugin and a kube-apiserver that has started.

@@ -1,6 +1,6 @@
 """Plays kube-apiserver, and worse clients, for the end-to-end tests.
 
-    apiserver.py --socket PATH [--authority TEXT] [--uid N]
+    apiserver.py --socket PATH [--authority TEXT] [--uid N --gid N]
 
 Takes commands as JSON, one a line, from descriptor 3: {"do": NAME, …}. Answers each with two lines on standard output:
 JSON, which is what the command returns or {"error": TEXT}, and "N done". Ends when descriptor 3 does.
@@ -47,6 +47,7 @@ class APIServer(Hostile, Load):
         self.etcd = []
         self.version = None
         self.held = []
+        self.hanging = []
         self.random = random.Random(20240518)
         self.channel = self.open_channel()
         self.v2 = stubs.v2_grpc.KeyManagementServiceStub(self.channel)
@@ -235,10 +236,11 @@ if __name__ == "__main__":
     parser.add_argument("--socket", required=True)
     parser.add_argument("--authority", default="localhost")
     parser.add_argument("--uid", type=int)
+    parser.add_argument("--gid", type=int)
     options = parser.parse_args()
     if options.uid is not None:
         os.setgroups([])
-        os.setgid(options.uid)
+        os.setgid(options.gid)
         os.setuid(options.uid)
     server = APIServer(options.socket, options.authority)
     print("{}\n0 done", flush=True)

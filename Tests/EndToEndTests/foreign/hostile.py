@@ -154,6 +154,29 @@ class Hostile:
         def close(self):
             self.end.set()
 
+    def do_hang(self, count):
+        """Calls whose message never comes, and that nobody cancels: they are in flight until their deadline."""
+        for _ in range(count):
+            half = self.channel.stream_unary("/v2.KeyManagementService/Encrypt", request_serializer=None,
+                                             response_deserializer=None)
+            self.hanging.append(half.future(self._Never(), timeout=60))
+        # An answer on the same connection: they have arrived.
+        self.call_status()
+        return {}
+
+    def do_hung(self):
+        """How those calls ended, which they must have by now."""
+        codes = Counter()
+        for call in self.hanging:
+            try:
+                call.result(timeout=10)
+                codes["OK"] += 1
+            except grpc.RpcError as error:
+                codes[error.code().name] += 1
+            except grpc.FutureTimeoutError:
+                codes["HUNG"] += 1
+        return {"codes": codes}
+
     # Connections.
 
     def connect(self):
