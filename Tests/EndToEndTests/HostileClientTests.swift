@@ -88,6 +88,25 @@ struct HostileClientTests {
         }
     }
 
+    @Test("a client that dies in the midst of its calls leaves nothing behind")
+    func dyingClient() async throws {
+        try await Node.serving { node, plugin, server in
+            let descriptors = try plugin.descriptors
+            for _ in 0..<3 {
+                let client = try await node.apiServer()
+                try await client.ask("load_start", ["threads": 8])
+                try await client.ask("hang", ["count": 4])
+                try await client.ask("load_reached", ["calls": 100])
+                await client.process.destroy()
+                try await server.ask("boot")
+            }
+            try await eventually("\(descriptors) descriptors again", within: .seconds(20)) {
+                try plugin.descriptors <= descriptors
+            }
+            #expect(plugin.process.isRunning)
+        }
+    }
+
     @Test(
         "connections that say nothing, or half of something, hold up nobody",
         arguments: [

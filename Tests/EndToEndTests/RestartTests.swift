@@ -77,6 +77,24 @@ struct RestartTests {
         }
     }
 
+    @Test("a second plugin with another keyring does not take the first one's socket")
+    func secondOnSocket() async throws {
+        try await Node.serving { node, plugin, server in
+            let text = try Files.readText(node.configuration)
+            let other = text.replacing("directory: \(node.keyring)", with: "directory: \(node.scope.path("other"))")
+            try Files.write(other, to: node.configuration)
+            try await node.initialize()
+            let second = try await node.run("serve")
+            #expect(second.exit != .code(0))
+            #expect(second.errors.contains(node.socket))
+            #expect(second.errors.contains("\n  "), "no hint: \(second.errors)")
+            try Files.write(text, to: node.configuration)
+            try await server.ask("boot")
+            try await (try await node.apiServer()).ask("boot")
+            #expect(try await plugin.stop().exit == .code(0))
+        }
+    }
+
     @Test("a socket that somebody else listens on is not taken from him")
     func liveListener() async throws {
         try await TestScope.with { scope in
