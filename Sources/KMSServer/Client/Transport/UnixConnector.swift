@@ -1,3 +1,5 @@
+// For timeval, which the compiler counts to whichever C module showed it first.
+internal import CGRPC
 internal import CLinux
 internal import Glibc
 
