@@ -7,7 +7,7 @@ extension KeyringService {
         while !Task.isCancelled {
             // Opening a real seal says as much as a probe.
             if health(member).state != .failing { await verifySeals(member) }
-            if health(member).isSilent(for: pacing.probeInterval, pacing.now()) { await probe(member) }
+            if health(member).isSilent(for: pacing.probeInterval * 0.7, pacing.now()) { await probe(member) }
             if health(member).state == .ok {
                 await heal(member)
                 await verifySeals(member)

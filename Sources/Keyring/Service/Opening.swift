@@ -24,6 +24,7 @@ extension KeyringService {
             if result == nil { result = await open(active, until: nil, isForced: true) }
             switch result {
             case .success(let kek):
+                raiseHighest()
                 await openPrepared()
                 if publish() {
                     log(
@@ -46,6 +47,16 @@ extension KeyringService {
             }
         }
         return false
+    }
+
+    /// A process that ended between the roles and `highest` left it too low.
+    private func raiseHighest() {
+        let generation = state.withLock { $0.roles.active.generation }
+        do throws(StoreError) {
+            try store.withLock({ $0 })?.writeHighest(generation)
+        } catch {
+            log(.error, "the highest generation was not stored", ("reason", "\(error)"))
+        }
     }
 
     /// One attempt, so that a node says the same key_id from its first answer on.
@@ -90,8 +101,8 @@ extension KeyringService {
     }
 
     private func performOpening(_ kekID: KEKID) async {
-        let result = await unseal(kekID)
-        let waiters = change { $0.keks[kekID]?.finish(result, pacing) ?? [] }
+        let outcome = await unseal(kekID)
+        let (waiters, result) = change { $0.finish(kekID, outcome, pacing) }
         for waiter in waiters { waiter.finish(result) }
     }
 

@@ -20,7 +20,7 @@ extension KeyringService {
         report.publicationSize = state.publication?.encoded.count
         report.requests = counters.counts
         report.secureHeapUsed = SecureHeap.used
-        report.warnings = warnings(report)
+        report.warnings = warnings(report, state.roles)
         return report
     }
 
@@ -90,7 +90,7 @@ extension KeyringService {
         }
     }
 
-    private func warnings(_ report: KeyringReport) -> [String] {
+    private func warnings(_ report: KeyringReport, _ roles: Roles) -> [String] {
         var warnings: [String] = []
         if let active = report.keks.first(where: { $0.role == .active }) {
             let count = active.seals.count {
@@ -106,6 +106,9 @@ extension KeyringService {
         }
         for kek in report.keks where !kek.isOpen && kek.role != .active && kek.problem != nil {
             warnings.append("what was encrypted under KEK \(kek.kekID) cannot be read")
+        }
+        if let prepared = roles.prepared, !report.keks.contains(where: { $0.kekID == prepared.kekID }) {
+            warnings.append("the record of the prepared KEK \(prepared.kekID) is missing or damaged")
         }
         return warnings
     }

@@ -67,6 +67,16 @@ struct ServiceState: Sendable {
         return (lastWaiter, step)
     }
 
+    /// Notes how the opening of a KEK ended.
+    ///
+    /// - Returns: those who are to be told, and what.
+    mutating func finish(
+        _ kekID: KEKID, _ result: Result<OpenedKEK, Trouble>, _ pacing: Pacing
+    ) -> (waiters: [KEKState.Waiter], result: Result<OpenedKEK, Trouble>) {
+        let result = isShutDown ? .failure(ServiceState.shutDown) : result
+        return (keks[kekID]?.finish(result, pacing) ?? [], result)
+    }
+
     /// Notes how a call to a backend ended; what it refused for good may be asked again when it is another device's.
     mutating func note(
         _ member: Int, _ error: SealingError?, latency: Duration, now: ContinuousClock.Instant
@@ -109,16 +119,9 @@ struct ServiceState: Sendable {
 
     /// What requests see.
     func snapshot() -> Snapshot {
-        let refusal: ServiceError
-        if isShutDown {
-            refusal = ServiceState.shutDown.serviceError
-        } else if let trouble = keks[roles.active.kekID]?.trouble {
-            refusal = trouble.serviceError
-        } else {
-            refusal = ServiceError(
-                phase.phase == .blocked ? .failedPrecondition : .unavailable,
-                phase.reason ?? "the active KEK is being opened")
-        }
+        let text = phase.reason ?? "the active KEK is being opened"
+        let refusal = ServiceError(
+            phase.phase == .blocked ? .failedPrecondition : .unavailable, phase.hint.map { "\(text); \($0)" } ?? text)
         var unknown = "no record of the ciphertext's KEK is here; was init run on two nodes?"
         if !damaged.isEmpty {
             unknown += " Damaged files of the keyring: \(damaged.map(\.file).joined(separator: ", "))"
