@@ -177,7 +177,7 @@ import Testing
             let file = path + "/" + RecordFile.name(bare.identity)
             try Files.write(RecordFile.encode(bare), to: file)
             let ciphertext = try Rig.ciphertext([5], keks[2])
-            try await Rig.with(path, [.init(hsm), .init(tpm)]) { (rig: Rig) async throws in
+            try await Rig.with(path, [.init(hsm), .init(tpm, unsealOnly: true)]) { (rig: Rig) async throws in
                 await rig.phases.reached(.serving)
                 await rig.clockwork.reached(.retryOthers)
                 let error = await serviceError { _ = try await rig.decrypt(ciphertext) }
@@ -189,7 +189,8 @@ import Testing
                 kek: keks[2], keyring: Sample.keyring(), generation: 3, created: 1, voucherFloor: 0,
                 seals: bare.liveSeals, vouchedBy: [(keks[1], 2)])
             try Files.write(RecordFile.encode(vouched), to: file)
-            try await Rig.with(path, [.init(hsm.again()), .init(tpm.again())]) { (rig: Rig) async throws in
+            try await Rig.with(path, [.init(hsm.again()), .init(tpm.again(), unsealOnly: true)]) {
+                (rig: Rig) async throws in
                 await rig.phases.reached(.serving)
                 #expect(try await rig.decrypt(ciphertext) == [5])
             }
