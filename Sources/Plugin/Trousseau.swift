@@ -29,6 +29,10 @@ enum Trousseau {
             return VersionCommand.run(format)
         case .encryptionConfig(let options):
             return try EncryptionConfigCommand.run(options)
+        case .kms(let options):
+            return try KMSCommand.run(options)
+        case .bench(let options):
+            return try BenchCommand.run(options)
         default:
             throw CommandFailure(.failure, "not wired")
         }
