@@ -34,7 +34,8 @@ let package = Package(
         .target(
             name: "KMSServer", dependencies: ["Keyring", "Crypto", "CGRPC", "CKMSProto", "CLinux"],
             swiftSettings: strict),
-        .target(name: "PKCS11Backend", dependencies: ["Keyring", "Crypto", "CP11Kit", "CLinux"], swiftSettings: strict),
+        .target(
+            name: "PKCS11Backend", dependencies: ["Keyring", "Crypto", "CP11Kit", "CLinux"], swiftSettings: strict),
         // A library, so that its fuzzer need not link an executable.
         .target(name: "Configuration", dependencies: ["CYAML"], swiftSettings: strict),
         .executableTarget(
@@ -79,10 +80,20 @@ let package = Package(
         .testTarget(name: "LayeringTests", dependencies: ["TestSupport"], swiftSettings: strict),
         .testTarget(
             name: "PKCS11BackendTests",
-            dependencies: ["PKCS11Backend", "PKCS11Driver", "Keyring", "Crypto", "CP11Kit", "CLinux", "TestSupport"],
+            dependencies: [
+                "PKCS11Backend", "PKCS11Driver", "Keyring", "Crypto", "COpenSSL", "CP11Kit", "CLinux", "TestSupport",
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "PluginTests", dependencies: ["Plugin", "Configuration", "Keyring", "CLinux", "TestSupport"],
             swiftSettings: strict),
     ]
 )
+
+// Only for scripts/fuzz.sh: its main function is libFuzzer's, which only --sanitize=fuzzer links.
+if Context.environment["TROUSSEAU_FUZZ"] != nil {
+    package.targets.append(
+        .executableTarget(
+            name: "Fuzz", dependencies: ["Configuration", "PKCS11Backend", "KMSServer", "Keyring", "Crypto"],
+            path: "Tests/Fuzz", exclude: ["Regressions", "README.md"], swiftSettings: strict))
+}
