@@ -24,7 +24,7 @@ struct PeerTests {
 
             // While the plugin stands still, the preface is in the socket's queue; a close with bytes in the queue is
             // another one than a close of an empty one.
-            plugin.process.send(SIGSTOP)
+            try await plugin.freeze()
             try await other.ask("preface")
             plugin.process.send(SIGCONT)
             #expect(try await other.ask("refusal")["end"].string == "unread")
