@@ -65,14 +65,17 @@ enum Project {
     }
 
     /// OpenSC's pkcs11-spy, wherever the distribution puts it.
-    static func spy() throws -> String {
+    static func spy() throws -> String { try library("pkcs11-spy.so", package: "opensc") }
+
+    /// A PKCS#11 module, wherever the distribution puts it.
+    static func library(_ library: String, package: String) throws -> String {
         let folders = ["/usr/lib", "/usr/lib64", "/usr/local/lib"]
         let nested = folders.flatMap { folder in ((try? Files.list(folder)) ?? []).map { "\(folder)/\($0)" } }
         for folder in folders + nested {
-            for name in ["/pkcs11-spy.so", "/pkcs11/pkcs11-spy.so"] where Files.exists(folder + name) {
+            for name in ["/" + library, "/pkcs11/" + library] where Files.exists(folder + name) {
                 return folder + name
             }
         }
-        throw TestError("pkcs11-spy.so is missing: install opensc")
+        throw TestError("\(library) is missing: install \(package)")
     }
 }

@@ -13,7 +13,7 @@ struct CallThreadsTests {
         await #expect(throws: PKCS11Error.self) {
             try await threads.run(until: .now + .milliseconds(50)) { () throws(PKCS11Error) in gate.wait() }
         }
-        #expect(ContinuousClock.now - began < .seconds(5))
+        #expect(ContinuousClock.now - began < .seconds(30))
         #expect(try await threads.run(until: .now + .seconds(5)) { () throws(PKCS11Error) in 7 } == 7)
         #expect(threads.oldestCall != nil)
         #expect(await threads.stop(until: .now + .milliseconds(50)) == false)
