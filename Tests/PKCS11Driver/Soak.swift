@@ -17,6 +17,10 @@ final class Soak: Sendable {
         var classes: [String: Int] = [:]
         var faults = 0
         var unrecovered = 0
+        /// The fault now.
+        var fault = ""
+        /// The first few answers that gave a sound seal up, each with the fault.
+        var givenUp: [String] = []
     }
 
     private static let workers = 6
@@ -53,7 +57,7 @@ final class Soak: Sendable {
         return [
             "succeeded=\(tally.succeeded)", "wrong=\(tally.wrong)", "late=\(tally.late)", "faults=\(tally.faults)",
             "unrecovered=\(tally.unrecovered)",
-        ] + classes
+        ] + classes + tally.givenUp
     }
 
     // MARK: load
@@ -66,8 +70,12 @@ final class Soak: Sendable {
                 try await request(Int.random(in: 0..<10, using: &random), seal, recipient, began + Soak.deadline)
                 tally.withLock { $0.succeeded += 1 }
             } catch {
-                tally.withLock { $0.classes[error.errorClass.rawValue, default: 0] += 1 }
-                if error.errorClass != .reopen && error.errorClass != .retry { Main.say("log soak \(error)") }
+                tally.withLock { tally in
+                    tally.classes[error.errorClass.rawValue, default: 0] += 1
+                    if error.errorClass == .permanent && tally.givenUp.count < 5 {
+                        tally.givenUp.append("given up: \(error) (\(tally.fault))")
+                    }
+                }
                 // What is down fails at once: leave the cores to those who bring it back.
                 try? await Task.sleep(for: .milliseconds(2))
             }
@@ -108,7 +116,9 @@ final class Soak: Sendable {
         guard let script = getenv("PKCS11SHIM_SCRIPT").map({ String(cString: $0) }) else { return }
         while ContinuousClock.now < end {
             let fault = Fault.random(using: &random)
-            Main.say("log soak fault \(fault.lines.joined(separator: "; "))")
+            let text = fault.lines.joined(separator: "; ")
+            Main.say("log soak fault \(text)")
+            tally.withLock { $0.fault = text }
             Soak.write(fault.lines, to: script)
             try? await Task.sleep(for: .milliseconds(Int.random(in: 20...400, using: &random)))
             Soak.write([], to: script)

@@ -35,6 +35,30 @@ struct LeakTests {
         }
     }
 
+    @Test("a fault at every step of a wrap and an unwrap leaves no session object, and no wrong answer")
+    func sessionObjects() async throws {
+        try await TestScope.with { scope in
+            let token = try await SoftToken.make(scope)
+            let shim = try Shim(scope, over: token.module)
+            try shim.script("set hide 0x1087")
+            let driver = try await Driver.start(scope, token, shim: shim)
+            _ = try await driver.ask("generate", "recipient")
+            let seal = try await driver.ask("seal", "seal")
+            for function in ["C_CreateObject", "C_WrapKey", "C_UnwrapKey", "C_GetAttributeValue", "C_DestroyObject"] {
+                for code in [CKRCode.request[0]] + CKRCode.session + CKRCode.handle + [CKRCode.module[3]] {
+                    try shim.script("set hide 0x1087", "at \(function) 1 return \(code.value)")
+                    _ = try await driver.ask("seal")
+                    try shim.script("set hide 0x1087", "at \(function) 1 return \(code.value)")
+                    _ = try await driver.ask("unseal \(seal)")
+                    try shim.script("set hide 0x1087")
+                    try await driver.eventually("unseal \(seal)", "opened \(seal.split(separator: " ")[2])")
+                    #expect(try shim.count("objects") == 0, "\(function) \(code.name)")
+                }
+            }
+            #expect(try shim.count("open-sessions") <= 3)
+        }
+    }
+
     @Test("after a shutdown nothing is open")
     func shutdown() async throws {
         try await TestScope.with { scope in

@@ -138,6 +138,31 @@ struct MechanismTests {
         }
     }
 
+    @Test("a key is made for what the token has")
+    func generated() async throws {
+        try await TestScope.with { scope in
+            let token = try await SoftToken.make(scope)
+            let shim = try Shim(scope, over: token.module)
+            try shim.script("set hide 0x1087")
+            let driver = try await Driver.start(scope, token, shim: shim)
+            _ = try await driver.ask("generate", "recipient")
+            let seal = try await driver.ask("seal", "seal")
+            #expect(seal.split(separator: " ")[3].hasPrefix("010000210a0500"))
+            let findings = try await driver.ask("diagnose").filter { $0.hasPrefix("finding ") }
+            #expect(findings.allSatisfy { $0.hasPrefix("finding ok ") }, "\(findings)")
+            // The key is good for nothing else, even where the token has more.
+            try shim.calm()
+            #expect(try await driver.ask("recipients", "recipient") != "")
+            let again = try await driver.ask("seal", "seal")
+            #expect(again.split(separator: " ")[3].hasPrefix("010000210a0500"))
+
+            try shim.script("set hide 0x1087", "set hide 0x210a")
+            let other = try await Driver.start(scope, token, shim: shim, uri: "pkcs11:token=test;object=another")
+            #expect(try await other.ask("generate", "error").contains("no mechanism by which an AES key could seal"))
+            #expect(try await token.tool(["--list-objects"]).text.components("Secret Key Object") == 1)
+        }
+    }
+
     @Test("SHA-1 needs the operator's word; a key's list of allowed mechanisms holds")
     func words() async throws {
         try await TestScope.with { scope in
