@@ -113,7 +113,12 @@ public final class PKCS11Backend: SealingBackend {
         try await call(until) { (token) throws(PKCS11Error) in
             try token.withKey { (use) throws(PKCS11Error) in
                 // A key object may outlive its token in the library's memory: ask for the token first.
-                _ = try use.session.module.token(in: use.info.slot)
+                do throws(PKCS11Error) {
+                    _ = try use.session.module.token(in: use.info.slot)
+                } catch  where error.level == .generalError || error.level == .request {
+                    // No request of anybody's is at fault, whatever the code says.
+                    throw PKCS11Error(error, level: .module, errorClass: .reopen)
+                }
                 if let canary = self.canary.withLock({ $0 }) {
                     try canary.check(use)
                 } else {

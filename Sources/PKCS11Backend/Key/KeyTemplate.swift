@@ -14,17 +14,18 @@ enum KeyTemplate {
         let others =
             isForWrapping
             ? [AttributeType.encrypt, AttributeType.decrypt] : [AttributeType.wrap, AttributeType.unwrap]
-        let core: [Attribute] = [
-            .number(AttributeType.objectClass, CK_ULONG(CKO_SECRET_KEY)),
-            .number(AttributeType.keyType, CK_ULONG(CKK_AES)),
-            .number(AttributeType.valueLength, 32),
-            .flag(AttributeType.token, true),
-            .flag(AttributeType.isPrivate, true),
-            .flag(AttributeType.sensitive, true),
-            .flag(AttributeType.extractable, false),
-            .bytes(AttributeType.label, Array(label.utf8)),
-            .bytes(AttributeType.id, id),
-        ] + uses.map { Attribute.flag($0, true) }
+        let core: [Attribute] =
+            [
+                .number(AttributeType.objectClass, CK_ULONG(CKO_SECRET_KEY)),
+                .number(AttributeType.keyType, CK_ULONG(CKK_AES)),
+                .number(AttributeType.valueLength, 32),
+                .flag(AttributeType.token, true),
+                .flag(AttributeType.isPrivate, true),
+                .flag(AttributeType.sensitive, true),
+                .flag(AttributeType.extractable, false),
+                .bytes(AttributeType.label, Array(label.utf8)),
+                .bytes(AttributeType.id, id),
+            ] + uses.map { Attribute.flag($0, true) }
         let forbidden = (others + [AttributeType.sign, AttributeType.verify, AttributeType.derive]).map {
             Attribute.flag($0, false)
         }

@@ -125,6 +125,18 @@ struct InServiceTests {
         }
     }
 
+    @Test("a token that does not answer the health probe is the module's fault, by any code", arguments: [5, 7])
+    func silentToken(_ code: Int) async throws {
+        try await TestScope.with { scope in
+            let service = try await Service.start(scope)
+            try service.shim.script("at C_GetTokenInfo 1 return \(code)")
+            let answer = try await service.driver.ask("probe")
+            #expect(answer.contains("well") || answer.contains { $0.hasPrefix("error reopen ") }, "\(answer)")
+            try await service.driver.eventually("probe", "well")
+            #expect(try service.calls("C_Initialize") == 1)
+        }
+    }
+
     @Test("slot numbers that shift: the token is found by its label, and no PIN goes to another")
     func shiftingSlots() async throws {
         try await TestScope.with { scope in
