@@ -8,7 +8,8 @@ internal import PKCS11Backend
 /// remembered across processes, and calls are counted by a spy module that environment variables steer.
 ///
 /// Reads one command a line from descriptor 3 and answers each with lines on standard output, the last one
-/// `N done`, where N is the command's number; `within 500 unseal …` gives a deadline in milliseconds. Ends at end of file, or after `exit`, without a shutdown of its own.
+/// `N done`, where N is the command's number; `within 500 unseal …` gives a deadline in milliseconds,
+/// `second unseal …` asks the backend of DRIVER_SECOND_KEY. Ends at end of file, or after `exit`, without a shutdown of its own.
 @main
 enum Main {
     static func main() async {
@@ -17,6 +18,14 @@ enum Main {
             // As the plugin does: p11-kit's remoting writes to peers that have gone.
             signal(SIGPIPE, SIG_IGN)
             let backend = try PKCS11Backend(configuration(), log: log, longestBackoff: longestBackoff())
+            // Another key by the same module: p11-kit counts both as its users.
+            var second: PKCS11Backend?
+            if let key = getenv("DRIVER_SECOND_KEY") {
+                var configuration = configuration()
+                configuration.name = "second"
+                configuration.key = String(cString: key)
+                second = try PKCS11Backend(configuration, log: log, longestBackoff: longestBackoff())
+            }
             say("0 done")
             var number = 0
             while let line = readCommand() {
@@ -27,8 +36,13 @@ enum Main {
                     limit = .milliseconds(milliseconds)
                     words.removeFirst(2)
                 }
+                var chosen = backend
+                if words.first == "second", let second {
+                    chosen = second
+                    words.removeFirst()
+                }
                 guard let name = words.first, name != "exit" else { break }
-                await run(Command(backend: backend, name: name, arguments: Array(words.dropFirst()), limit: limit))
+                await run(Command(backend: chosen, name: name, arguments: Array(words.dropFirst()), limit: limit))
                 say("\(number) done")
             }
         } catch {
