@@ -36,7 +36,8 @@ let package = Package(
         .target(
             name: "KMSServer", dependencies: ["Keyring", "Crypto", "CGRPC", "CKMSProto", "CLinux"],
             swiftSettings: strict),
-        .target(name: "PKCS11Backend", dependencies: ["Keyring", "Crypto", "CP11Kit", "CLinux"], swiftSettings: strict),
+        .target(
+            name: "PKCS11Backend", dependencies: ["Keyring", "Crypto", "CP11Kit", "CLinux"], swiftSettings: strict),
         // A library, so that its fuzzer need not link an executable.
         .target(name: "Configuration", dependencies: ["CYAML"], swiftSettings: strict),
         .executableTarget(
@@ -46,7 +47,7 @@ let package = Package(
 
         // The PKCS#11 backend in a process of its own, for its tests; in no product.
         .executableTarget(
-            name: "PKCS11Driver", dependencies: ["PKCS11Backend", "Keyring", "Crypto", "CLinux"],
+            name: "PKCS11Driver", dependencies: ["PKCS11Backend", "BackendContract", "Keyring", "Crypto", "CLinux"],
             path: "Tests/PKCS11Driver", swiftSettings: strict),
         // A PKCS#11 module that does to a real one what a script says, for the same tests.
         .target(
@@ -56,6 +57,9 @@ let package = Package(
         .executableTarget(
             name: "StoreCrasher", dependencies: ["Keyring", "Crypto"], path: "Tests/StoreCrasher",
             swiftSettings: strict),
+        // What every backend has to do, for the tests of each; in no product.
+        .target(
+            name: "BackendContract", dependencies: ["Keyring"], path: "Tests/BackendContract", swiftSettings: strict),
         // Temporary folders and processes for tests; in no product.
         .target(name: "TestSupport", dependencies: ["CLinux"], path: "Tests/TestSupport", swiftSettings: strict),
         // What can only be shown in a process of its own; for CryptoTests.
@@ -68,12 +72,13 @@ let package = Package(
             name: "CryptoTests", dependencies: ["Crypto", "COpenSSL", "HardeningProbe", "TestSupport"],
             swiftSettings: strict),
         .testTarget(
-            name: "KeyringTests", dependencies: ["Keyring", "Crypto", "CLinux", "StoreCrasher", "TestSupport"],
+            name: "KeyringTests",
+            dependencies: ["Keyring", "Crypto", "CLinux", "BackendContract", "StoreCrasher", "TestSupport"],
             swiftSettings: strict),
         .testTarget(
             name: "KMSServerTests",
             dependencies: ["KMSServer", "Keyring", "Crypto", "CGRPC", "CKMSProto", "CLinux", "TestSupport"],
-            swiftSettings: strict),
+            exclude: ["Client/foreign"], swiftSettings: strict),
         // Starts the program itself, and plays kube-apiserver with a foreign gRPC client.
         .testTarget(
             name: "EndToEndTests", dependencies: ["Plugin", "CLinux", "TestSupport"], exclude: ["foreign"],
@@ -81,10 +86,20 @@ let package = Package(
         .testTarget(name: "LayeringTests", dependencies: ["TestSupport"], swiftSettings: strict),
         .testTarget(
             name: "PKCS11BackendTests",
-            dependencies: ["PKCS11Backend", "PKCS11Driver", "Keyring", "Crypto", "CP11Kit", "CLinux", "TestSupport"],
+            dependencies: [
+                "PKCS11Backend", "PKCS11Driver", "Keyring", "Crypto", "COpenSSL", "CP11Kit", "CLinux", "TestSupport",
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "PluginTests", dependencies: ["Plugin", "Configuration", "Keyring", "CLinux", "TestSupport"],
             swiftSettings: strict),
     ]
 )
+
+// Only for scripts/fuzz.sh: its main function is libFuzzer's, which only --sanitize=fuzzer links.
+if Context.environment["TROUSSEAU_FUZZ"] != nil {
+    package.targets.append(
+        .executableTarget(
+            name: "Fuzz", dependencies: ["Configuration", "PKCS11Backend", "KMSServer", "Keyring", "Crypto"],
+            path: "Tests/Fuzz", exclude: ["Regressions", "README.md"], swiftSettings: strict))
+}

@@ -52,8 +52,7 @@ public struct StoredKeyring: Sendable {
     /// - Throws: `missing`, `damaged` when a file that it takes is not there or not right; `rollback` when the active
     ///   KEK's generation is lower than `highest`: encrypting under it would undo a rotation.
     public func requireActive() throws(StoreError) -> (roles: Roles, record: StoredRecord) {
-        let backup = "restore it from a backup of the whole directory"
-        guard let roles else { throw absent(RolesFile.name, hint: backup) }
+        let roles = try requireRoles()
         guard let highest else {
             throw absent(
                 HighestFile.name,
@@ -68,16 +67,31 @@ public struct StoredKeyring: Sendable {
         }
         let name = RecordFile.name(generation: roles.active.generation, roles.active.kekID)
         guard let record = record(of: roles.active.kekID), record.file == name else {
-            throw absent(name, hint: backup)
+            throw absent(
+                name, "not there, but named by \(path(RolesFile.name)) as the active KEK's", hint: StoredKeyring.backup)
         }
         return (roles, record)
     }
 
+    /// The roles.
+    ///
+    /// - Throws: `missing`, `damaged`.
+    public func requireRoles() throws(StoreError) -> Roles {
+        if let roles { return roles }
+        // An init that no backend let come to its end leaves a directory without a keyring.
+        guard !records.isEmpty || !damaged.isEmpty || !localSeals.isEmpty || highest != nil else {
+            throw StoreError(.missing, directory, "there is no keyring", hint: "run trousseau init")
+        }
+        throw absent(RolesFile.name, hint: StoredKeyring.backup)
+    }
+
+    private static let backup = "restore it from a backup of the whole directory"
+
     private func path(_ file: String) -> String { directory + "/" + file }
 
-    private func absent(_ file: String, hint: String) -> StoreError {
+    private func absent(_ file: String, _ reason: String = "not there", hint: String) -> StoreError {
         guard let damage = damaged.first(where: { $0.file == file }) else {
-            return StoreError(.missing, path(file), "not there", hint: hint)
+            return StoreError(.missing, path(file), reason, hint: hint)
         }
         return StoreError(.damaged, path(file), damage.reason, hint: hint)
     }

@@ -10,7 +10,8 @@ enum BackendComposition {
     /// In the order of the configuration. Opens nothing.
     ///
     /// - Throws: `CommandFailure` with code `configuration`.
-    static func backends(_ configuration: PluginConfiguration, log: Log) throws(CommandFailure) -> [any SealingBackend] {
+    static func backends(_ configuration: PluginConfiguration, log: Log) throws(CommandFailure) -> [any SealingBackend]
+    {
         var backends: [any SealingBackend] = []
         for backend in configuration.backends {
             switch backend.kind {

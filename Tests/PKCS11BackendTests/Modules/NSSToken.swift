@@ -16,7 +16,7 @@ struct NSSToken {
         let made = try await ChildProcess.run("certutil", ["-N", "-d", "sql:\(folder)", "-f", pinFile])
         guard made.succeeded else { throw TestError("certutil (libnss3-tools): \(made.text)") }
         let shim = try Shim(
-            scope, over: try Project.library("libsoftokn3.so", package: "libnss3"), name: "nss-shim")
+            scope, over: try PKCS11Library.path("libsoftokn3.so", package: "libnss3"), name: "nss-shim")
         try shim.calm()
         let parameters = "configdir='sql:\(folder)' certPrefix='' keyPrefix='' secmod='' flags="
         return NSSToken(

@@ -18,7 +18,7 @@ struct RemoteToken {
             socket: socket, token: token,
             environment: [
                 "P11_KIT_SERVER_ADDRESS": "unix:path=\(socket)",
-                "DRIVER_MODULE": try Project.library("p11-kit-client.so", package: "p11-kit-modules"),
+                "DRIVER_MODULE": try PKCS11Library.path("p11-kit-client.so", package: "p11-kit-modules"),
                 "DRIVER_KEY": "pkcs11:token=test;object=kek-sealer;type=private", "DRIVER_PIN": token.pinFile,
                 "DRIVER_GUARD": scope.path("guard"), "DRIVER_BACKOFF": "100", "DRIVER_SHA1": "1",
             ])

@@ -14,7 +14,7 @@ struct TPMToken {
         guard setup.succeeded else { throw TestError("swtpm_setup (swtpm-tools): \(setup.text)") }
         let pinFile = scope.path("tpm.pin")
         try Files.write("tpm-test-pin-1", to: pinFile)
-        let module = try Project.library("libtpm2_pkcs11.so", package: "libtpm2-pkcs11-1")
+        let module = try PKCS11Library.path("libtpm2_pkcs11.so", package: "libtpm2-pkcs11-1")
         let socket = scope.path("swtpm")
         let token = TPMToken(
             state: scope.path("tpm"), socket: socket,
