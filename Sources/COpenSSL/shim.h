@@ -16,3 +16,4 @@
 /* Macros that Swift does not import. */
 static inline void *trousseau_secure_malloc(size_t n) { return CRYPTO_secure_malloc(n, __FILE__, __LINE__); }
 static inline void trousseau_secure_clear_free(void *p, size_t n) { CRYPTO_secure_clear_free(p, n, __FILE__, __LINE__); }
+static inline int trousseau_evp_pkey_public_key(void) { return EVP_PKEY_PUBLIC_KEY; }
