@@ -25,3 +25,14 @@ static inline grpc_slice *trousseau_buffer_slices(grpc_byte_buffer *buffer, size
     *count = buffer->data.raw.slice_buffer.count;
     return buffer->data.raw.slice_buffer.slices;
 }
+
+/* Core hands tags from the thread that starts an operation to the one that reads the queue, and is not built for
+ * ThreadSanitizer, which would take that for a race: tell it. Without that sanitizer the symbols are not there. */
+extern void __tsan_acquire(void *address) __attribute__((weak));
+extern void __tsan_release(void *address) __attribute__((weak));
+static inline void trousseau_tag_handed_over(void *tag) {
+    if (__tsan_release != NULL) __tsan_release(tag);
+}
+static inline void trousseau_tag_received(void *tag) {
+    if (__tsan_acquire != NULL) __tsan_acquire(tag);
+}

@@ -72,6 +72,7 @@ final class CallServer: @unchecked Sendable {
     func shutdown() {
         counters.drain()
         let tag = Unmanaged.passUnretained(self).toOpaque() + Int(ServerCall.Step.shutdown.rawValue)
+        trousseau_tag_handed_over(tag)
         grpc_server_shutdown_and_notify(raw, queue.raw, tag)
     }
 

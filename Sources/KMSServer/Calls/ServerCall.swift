@@ -75,6 +75,7 @@ final class ServerCall: @unchecked Sendable {
     func request(from server: OpaquePointer, _ registration: UnsafeMutableRawPointer, _ queue: CompletionQueue) -> Bool
     {
         storage.pointee.metadata.count = 0
+        trousseau_tag_handed_over(tag(.requested))
         return grpc_server_request_registered_call(
             server, registration, &storage.pointee.call, &storage.pointee.deadline, &storage.pointee.metadata,
             &storage.pointee.payload, queue.raw, queue.raw, tag(.requested)) == GRPC_CALL_OK
@@ -83,6 +84,7 @@ final class ServerCall: @unchecked Sendable {
     /// Asks core for the next call of a method that is not registered.
     func requestUnknown(from server: OpaquePointer, _ queue: CompletionQueue) -> Bool {
         storage.pointee.metadata.count = 0
+        trousseau_tag_handed_over(tag(.requested))
         return grpc_server_request_call(
             server, &storage.pointee.call, &storage.pointee.details, &storage.pointee.metadata, queue.raw, queue.raw,
             tag(.requested)) == GRPC_CALL_OK
@@ -187,6 +189,7 @@ final class ServerCall: @unchecked Sendable {
     }
 
     private func start(_ operations: UnsafePointer<grpc_op>?, _ count: Int, step: Step) {
+        trousseau_tag_handed_over(tag(step))
         let error = grpc_call_start_batch(storage.pointee.call, operations, count, tag(step), nil)
         // Only a mistake of ours leads here. The step is reported by nobody then.
         if error != GRPC_CALL_OK { server.misused(self, step, error) }

@@ -28,6 +28,7 @@ final class CompletionQueue: @unchecked Sendable {
         switch event.type {
         case GRPC_OP_COMPLETE:
             guard let tag = event.tag else { return .timeout }
+            trousseau_tag_received(tag)
             return .completed(tag: tag, succeeded: event.success != 0)
         case GRPC_QUEUE_SHUTDOWN: return .end
         default: return .timeout

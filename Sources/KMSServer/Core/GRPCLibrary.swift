@@ -30,9 +30,11 @@ enum GRPCLibrary {
         grpc_init()
     }()
 
-    /// Makes core ready for use; core's errors go to `log` from now on, whoever gave it last.
-    static func start(log: Log = .none) {
-        GRPCLibrary.log.withLock { $0 = log }
+    /// Makes core ready for use.
+    ///
+    /// - Parameter log: where core's errors go from now on; nil leaves that as it is.
+    static func start(log: Log? = nil) {
+        if let log { GRPCLibrary.log.withLock { $0 = log } }
         initialized
     }
 }

@@ -189,6 +189,7 @@ final class PendingCall: @unchecked Sendable {
             $0.data.recv_status_on_client.status_details = place(\.details, grpc_slice.self)
         }
         let tag = Unmanaged.passRetained(self)
+        trousseau_tag_handed_over(tag.toOpaque())
         let error = grpc_call_start_batch(call, operations, operations.count, tag.toOpaque(), nil)
         if let buffer { grpc_byte_buffer_destroy(buffer) }
         guard error == GRPC_CALL_OK else {

@@ -78,6 +78,7 @@ final class UnaryCall {
             var slice = slice
             return grpc_raw_byte_buffer_create(&slice, 1)
         }
+        if let tag { trousseau_tag_handed_over(tag) }
         guard grpc_call_start_batch(call, operations, UnaryCall.operationCount, tag, nil) == GRPC_CALL_OK else {
             reset()
             return false
