@@ -34,12 +34,17 @@ let package = Package(
         .target(
             name: "KMSServer", dependencies: ["Keyring", "Crypto", "CGRPC", "CKMSProto", "CLinux"],
             swiftSettings: strict),
-        .target(name: "PKCS11Backend", dependencies: ["Keyring", "Crypto", "CP11Kit", "CLinux"], swiftSettings: strict),
+        .target(
+            name: "PKCS11Backend", dependencies: ["Keyring", "Crypto", "CP11Kit", "CLinux"], swiftSettings: strict),
+        .target(
+            name: "RecoveryBackend", dependencies: ["Keyring", "Crypto", "COpenSSL", "CLinux"], swiftSettings: strict),
         // A library, so that its fuzzer need not link an executable.
         .target(name: "Configuration", dependencies: ["CYAML"], swiftSettings: strict),
         .executableTarget(
             name: "Plugin",
-            dependencies: ["Configuration", "PKCS11Backend", "KMSServer", "Keyring", "Crypto", "CLinux"],
+            dependencies: [
+                "Configuration", "PKCS11Backend", "RecoveryBackend", "KMSServer", "Keyring", "Crypto", "CLinux",
+            ],
             swiftSettings: strict),
 
         // The PKCS#11 backend in a process of its own, for its tests; in no product.
@@ -76,6 +81,10 @@ let package = Package(
         .testTarget(
             name: "PKCS11BackendTests",
             dependencies: ["PKCS11Backend", "PKCS11Driver", "Keyring", "Crypto", "CP11Kit", "CLinux", "TestSupport"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "RecoveryBackendTests",
+            dependencies: ["RecoveryBackend", "Keyring", "Crypto", "COpenSSL", "CLinux", "TestSupport"],
             swiftSettings: strict),
         .testTarget(
             name: "PluginTests", dependencies: ["Plugin", "Configuration", "Keyring", "CLinux", "TestSupport"],
