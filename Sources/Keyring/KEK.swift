@@ -53,6 +53,9 @@ public final class KEK: Sendable {
         ConstantTime.equal(self.id.bytes, id.bytes)
     }
 
+    /// Whether both are the same 32 bytes; compared in constant time.
+    func isSame(as other: KEK) -> Bool { secret.isEqual(to: other.secret) }
+
     /// Shows the 32 bytes to a backend that seals them.
     public func withUnsafeBytes<Result: ~Copyable, Failure: Error>(
         _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result

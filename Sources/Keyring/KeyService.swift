@@ -28,8 +28,10 @@ public protocol KeyService: Sendable {
 public struct Encrypted: Sendable {
     /// At most 1024 bytes.
     public let ciphertext: [UInt8]
+    /// What it was encrypted under.
     public let publication: CurrentPublication
 
+    /// An answer.
     public init(ciphertext: [UInt8], publication: CurrentPublication) {
         self.ciphertext = ciphertext
         self.publication = publication
@@ -44,6 +46,7 @@ public final class CurrentPublication: Sendable {
     /// The value of the annotation `kek.trousseau`: an encoded Publication of at most 8192 bytes.
     public let annotation: [UInt8]
 
+    /// A key_id and the annotation it stands for.
     public init(keyID: String, annotation: [UInt8]) {
         self.keyID = keyID
         self.annotation = annotation
@@ -53,8 +56,10 @@ public final class CurrentPublication: Sendable {
 /// A decrypted DEK seed. A class, so that whoever sends it owns it until the last byte is on its way, and then it wipes
 /// itself.
 public final class Plaintext: Sendable {
+    /// 1 to 967 bytes.
     public let bytes: SecretBytes
 
+    /// Takes the bytes over.
     public init(_ bytes: consuming SecretBytes) {
         self.bytes = bytes
     }
@@ -69,10 +74,14 @@ public enum Decrypted: Sendable {
 
 /// A checked request for a decryption under a KEK that is not in memory.
 public struct ColdDecryption: Sendable {
+    /// 58 to 1024 bytes; nothing of it is authenticated yet.
     public let ciphertext: [UInt8]
+    /// The API that the request came by.
     public let api: KMSAPI
+    /// The KEK that the ciphertext names.
     public let kekID: KEKID
 
+    /// A request.
     public init(ciphertext: [UInt8], api: KMSAPI, kekID: KEKID) {
         self.ciphertext = ciphertext
         self.api = api

@@ -6,6 +6,7 @@ public struct Log: Sendable {
     public enum Level: Int, Sendable, Comparable {
         case debug, info, warning, error
 
+        /// From debug to error.
         public static func < (a: Level, b: Level) -> Bool { a.rawValue < b.rawValue }
     }
 

@@ -48,8 +48,10 @@ extension SealingBackend {
 
 /// One line of `trousseau doctor`.
 public struct Finding: Sendable, Codable, Hashable {
+    /// How bad it is.
     public enum Severity: String, Sendable, Codable { case ok, warning, error }
 
+    /// How bad it is.
     public let severity: Severity
     /// What was checked: `token "trousseau"`.
     public let subject: String
@@ -58,6 +60,7 @@ public struct Finding: Sendable, Codable, Hashable {
     /// How to mend it.
     public let hint: String?
 
+    /// A finding.
     public init(_ severity: Severity, _ subject: String, _ detail: String, hint: String? = nil) {
         self.severity = severity
         self.subject = subject

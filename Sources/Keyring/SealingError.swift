@@ -16,6 +16,7 @@ public struct SealingError: Error, Sendable {
         case operatorMustAct
     }
 
+    /// What the caller can do about it.
     public let errorClass: Class
     /// What failed and why, lower case, without a final period: `C_Login: CKR_PIN_INCORRECT (wrong PIN)`.
     public let message: String
@@ -24,6 +25,7 @@ public struct SealingError: Error, Sendable {
     /// The backend module's own error.
     public let cause: (any Error)?
 
+    /// An error of this class.
     public init(_ errorClass: Class, _ message: String, hint: String? = nil, cause: (any Error)? = nil) {
         self.errorClass = errorClass
         self.message = message
@@ -33,6 +35,7 @@ public struct SealingError: Error, Sendable {
 }
 
 extension SealingError: CustomStringConvertible {
+    /// Message and hint.
     public var description: String {
         guard let hint else { return message }
         return "\(message); \(hint)"

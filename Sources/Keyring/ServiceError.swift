@@ -1,6 +1,7 @@
 /// Why a KMS request was refused. The text goes to the API server and its log: a class and what to do, no key material.
 public struct ServiceError: Error, Sendable, Equatable {
-    public enum Code: String, Sendable {
+    /// What kind of refusal it is.
+    public enum Code: String, Sendable, CaseIterable {
         /// The request cannot be right: malformed or altered ciphertext, a key_id that names another KEK.
         case invalidArgument
         /// A KEK that this keyring has never held.
@@ -17,9 +18,12 @@ public struct ServiceError: Error, Sendable, Equatable {
         case internalError
     }
 
+    /// What kind of refusal it is.
     public let code: Code
+    /// What failed and what to do about it.
     public let message: String
 
+    /// A refusal.
     public init(_ code: Code, _ message: String) {
         self.code = code
         self.message = message

@@ -1,5 +1,14 @@
 /// What an `init` that was interrupted has left.
 extension KeyringStore {
+    /// Gives up what `create` began: afterwards there is no keyring here, and nothing of one.
+    func abandonCreation() throws(StoreError) {
+        try change { (directory) throws(StoreError) in
+            guard try directory.contains(MarkerFile.name) else { return }
+            try removeInterruptedInit()
+            try directory.remove(MarkerFile.name)
+        }
+    }
+
     /// Removes it, if the mark is there and every record is the marked keyring's; nothing of it was ever used. Anything
     /// else is refused, whole.
     func removeInterruptedInit() throws(StoreError) {

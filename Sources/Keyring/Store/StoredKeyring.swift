@@ -52,8 +52,7 @@ public struct StoredKeyring: Sendable {
     /// - Throws: `missing`, `damaged` when a file that it takes is not there or not right; `rollback` when the active
     ///   KEK's generation is lower than `highest`: encrypting under it would undo a rotation.
     public func requireActive() throws(StoreError) -> (roles: Roles, record: StoredRecord) {
-        let backup = "restore it from a backup of the whole directory"
-        guard let roles else { throw absent(RolesFile.name, hint: backup) }
+        let roles = try requireRoles()
         guard let highest else {
             throw absent(
                 HighestFile.name,
@@ -68,10 +67,20 @@ public struct StoredKeyring: Sendable {
         }
         let name = RecordFile.name(generation: roles.active.generation, roles.active.kekID)
         guard let record = record(of: roles.active.kekID), record.file == name else {
-            throw absent(name, hint: backup)
+            throw absent(name, hint: StoredKeyring.backup)
         }
         return (roles, record)
     }
+
+    /// The roles.
+    ///
+    /// - Throws: `missing`, `damaged`.
+    public func requireRoles() throws(StoreError) -> Roles {
+        guard let roles else { throw absent(RolesFile.name, hint: StoredKeyring.backup) }
+        return roles
+    }
+
+    private static let backup = "restore it from a backup of the whole directory"
 
     private func path(_ file: String) -> String { directory + "/" + file }
 

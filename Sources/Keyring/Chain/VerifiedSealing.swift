@@ -1,0 +1,30 @@
+extension SealingChain.Member {
+    /// Seals a KEK, opens the seal again and compares: only then it counts.
+    func sealVerified(_ kek: KEK, to recipient: Recipient) async -> CallOutcome<Seal> {
+        let sealed = await call("seal \(kek.id)") { (backend, until) throws(SealingError) in
+            let seal = try await backend.seal(kek, to: recipient, until: until)
+            guard seal.recipient == recipient, seal.kekID == kek.id else {
+                throw SealingError(.permanent, "the seal is not to \(recipient.id) or not of KEK \(kek.id)")
+            }
+            return seal
+        }
+        guard case .success(let seal) = sealed.result else { return sealed }
+        let verified = await verify(seal, is: kek)
+        return CallOutcome(result: verified.result.map { seal }, latency: sealed.latency + verified.latency)
+    }
+
+    /// Opens a seal and compares what comes out with the KEK that is open here.
+    func verify(_ seal: Seal, is kek: KEK) async -> CallOutcome<Void> {
+        let opened = await call("unseal \(kek.id)") { (backend, until) throws(SealingError) in
+            try await backend.unseal(seal, until: until)
+        }
+        return CallOutcome(
+            result: opened.result.flatMap { other in
+                guard other.isSame(as: kek) else {
+                    return .failure(
+                        SealingError(.permanent, "the seal to \(seal.recipient.id) opens to something else"))
+                }
+                return .success(())
+            }, latency: opened.latency)
+    }
+}

@@ -1,0 +1,41 @@
+/// One backend, for `status`.
+public struct BackendReport: Sendable, Hashable {
+    /// How it did when it was asked last.
+    public enum State: String, Sendable, CaseIterable {
+        /// It answered.
+        case ok
+        /// It did not.
+        case failing
+        /// It has not been asked yet.
+        case unknown
+    }
+
+    /// The configuration's name for it.
+    public var name: String
+    /// "pkcs11", "tpm", "vault", "recovery".
+    public var kind: String
+    /// Whether it only opens what it once sealed.
+    public var unsealOnly: Bool
+    /// How it did when it was asked last.
+    public var state: State
+    /// How long ago it answered last.
+    public var lastSuccess: Duration?
+    /// How long its last answer took.
+    public var lastLatency: Duration?
+    /// Why it failed last; kept after it has recovered.
+    public var lastError: String?
+    /// What to do about that.
+    public var lastErrorHint: String?
+    /// What kind of failure that was.
+    public var lastErrorClass: SealingError.Class?
+    /// How long ago that was.
+    public var lastErrorAge: Duration?
+
+    /// A report.
+    public init(name: String, kind: String, unsealOnly: Bool, state: State) {
+        self.name = name
+        self.kind = kind
+        self.unsealOnly = unsealOnly
+        self.state = state
+    }
+}

@@ -1,0 +1,149 @@
+internal import Synchronization
+
+/// What is done for a backend while the keyring serves.
+extension KeyringService {
+    /// Probes the backend, fills its missing seal and opens its seals again from time to time, until cancelled.
+    func maintain(_ member: Int) async {
+        while !Task.isCancelled {
+            // Opening a real seal says as much as a probe.
+            if health(member).state != .failing { await verifySeals(member) }
+            if health(member).isSilent(for: pacing.probeInterval * 0.7, pacing.now()) { await probe(member) }
+            if health(member).state == .ok {
+                await heal(member)
+                await verifySeals(member)
+            }
+            await pacing.pause(.maintenance(member), health(member).pause(pacing))
+        }
+    }
+
+    private func health(_ member: Int) -> BackendHealth { state.withLock { $0.health[member] } }
+
+    private func probe(_ member: Int) async {
+        let outcome = await chain.members[member].call("probe") { (backend, until) throws(SealingError) in
+            try await backend.probe(until: until)
+        }
+        if Task.isCancelled { return }
+        switch outcome.result {
+        case .success: note(member, nil, latency: outcome.latency)
+        case .failure(let error): note(member, error.asHealth, latency: outcome.latency)
+        }
+    }
+
+    /// Opens the active KEK's seals of this backend that were not opened for a day, or never here.
+    private func verifySeals(_ member: Int) async {
+        let state = self.state.withLock { $0 }
+        guard let active = state.activeKEK, let kek = state.keks[active.trusted.identity.kekID] else { return }
+        let kekID = active.trusted.identity.kekID
+        let now = pacing.now()
+        for candidate in chain.candidates(local: kek.local, shared: kek.record.liveSeals)
+        where candidate.member == member {
+            let key = KEKState.SealKey(candidate)
+            if let last = kek.verifications[key], now - last.at < pacing.verifyInterval { continue }
+            let outcome = await chain.members[member].verify(candidate.seal, is: active.trusted.kek)
+            if Task.isCancelled { return }
+            switch outcome.result {
+            case .success:
+                note(member, nil, latency: outcome.latency)
+                verified(kekID, key, problem: nil)
+            case .failure(let error):
+                note(member, error, latency: outcome.latency)
+                guard error.errorClass == .permanent else { return }
+                log(
+                    .error, "a seal does not open", ("backend", chain.members[member].backend.name),
+                    ("recipient", key.recipientID), ("reason", "\(error)"))
+                verified(kekID, key, problem: error.message)
+            }
+        }
+    }
+
+    private func verified(_ kekID: KEKID, _ key: KEKState.SealKey, problem: String?) {
+        let now = pacing.now()
+        state.withLock { $0.keks[kekID]?.verifications[key] = KEKState.Verification(at: now, problem: problem) }
+    }
+
+    /// Makes the active KEK's seal to this backend, if it has none.
+    ///
+    /// A backend that the record has a seal for is left alone even when it has another key now: whoever put a device of
+    /// his own in its place would get the KEK.
+    private func heal(_ index: Int) async {
+        let member = chain.members[index]
+        let now = pacing.now()
+        let state = self.state.withLock { $0 }
+        guard !member.unsealOnly, let active = state.activeKEK,
+            let record = state.keks[active.trusted.identity.kekID]?.record,
+            !record.liveSeals.contains(where: { member.backend.serves($0.recipient) })
+        else { return }
+        guard let due = state.health[index].healAt else {
+            let due = now + .seconds(pacing.random(pacing.healDelay))
+            self.state.withLock { $0.health[index].healAt = due }
+            return await now >= due ? heal(index) : ()
+        }
+        guard now >= due else { return }
+        self.state.withLock { $0.health[index].healAt = nil }
+        let told = await member.call("recipients") { (backend, until) throws(SealingError) in
+            try await backend.recipients(generateMissingKey: false, until: until)
+        }
+        guard let recipients = finish(index, told) else { return }
+        self.state.withLock { $0.health[index].recipients = recipients }
+        for recipient in recipients {
+            if let entry = record.entry(for: recipient.id) {
+                if entry.isTombstone { healingFailed(index, "recipient \(recipient.id) was removed from the keyring") }
+                continue
+            }
+            guard let seal = finish(index, await member.sealVerified(active.trusted.kek, to: recipient)) else { return }
+            add(seal, active, index)
+        }
+    }
+
+    /// What the call answered; nil when it failed, which is then noted.
+    private func finish<Answer>(_ member: Int, _ outcome: CallOutcome<Answer>) -> Answer? {
+        if Task.isCancelled { return nil }
+        switch outcome.result {
+        case .success(let answer):
+            note(member, nil, latency: outcome.latency)
+            return answer
+        case .failure(let error):
+            note(member, error, latency: outcome.latency)
+            healingFailed(member, "\(error)")
+            return nil
+        }
+    }
+
+    private func healingFailed(_ member: Int, _ reason: String) {
+        log(.error, "a missing seal was not made", ("backend", chain.members[member].backend.name), ("reason", reason))
+        state.withLock { $0.health[member].healingProblem = reason }
+    }
+
+    /// Puts a verified seal into the active record: on the disk first, then into what etcd is to carry.
+    private func add(_ seal: Seal, _ active: OpenedKEK, _ member: Int) {
+        let kekID = active.trusted.identity.kekID
+        let failure = changing.withLock { _ -> String? in
+            guard let record = state.withLock({ $0.keks[kekID]?.record }), let store = store.withLock({ $0 }) else {
+                return "the plugin is shutting down"
+            }
+            do {
+                let next = try record.setting(seal, under: active.trusted.kek)
+                try store.writeRecord(next)
+                change { $0.keks[kekID]?.record = next }
+                return nil
+            } catch {
+                return "\(error)"
+            }
+        }
+        if let failure { return healingFailed(member, failure) }
+        state.withLock { $0.health[member].healingProblem = nil }
+        verified(kekID, KEKState.SealKey(seal.recipient.id, isLocal: false), problem: nil)
+        log(
+            .info, "a missing seal was made", ("backend", chain.members[member].backend.name),
+            ("recipient", seal.recipient.id), ("kek", "\(kekID)"))
+        _ = publish()
+    }
+}
+
+extension SealingError {
+    /// A probe that fails is a failing backend, whatever its class.
+    fileprivate var asHealth: SealingError {
+        guard errorClass == .permanent else { return self }
+        return SealingError(.operatorMustAct, message, hint: hint, cause: cause)
+    }
+}

@@ -1,0 +1,197 @@
+internal import Synchronization
+
+/// How KEKs come into memory.
+extension KeyringService {
+    /// What an opening begins with.
+    private struct Job {
+        let record: Record
+        let roles: Roles
+        /// In the order in which they are asked.
+        let candidates: [SealCandidate]
+        /// What is known without asking.
+        let known: [ChainFailure.Attempt]
+    }
+
+    /// Opens the active KEK, however long it takes, and then says what is encrypted under.
+    ///
+    /// - Returns: false when the task was cancelled.
+    func openActive() async -> Bool {
+        var failures = 0
+        while !Task.isCancelled {
+            let trouble = failures > 0 ? refresh() : nil
+            let active = state.withLock { $0.roles.active.kekID }
+            var result: Result<OpenedKEK, Trouble>? = trouble.map { .failure($0) }
+            if result == nil { result = await open(active, until: nil, isForced: true) }
+            switch result {
+            case .success(let kek):
+                raiseHighest()
+                await openPrepared()
+                if publish() {
+                    log(
+                        .info, "serving", ("keyring", name), ("kek", "\(active)"), ("backend", kek.backend),
+                        ("unseal", "\(kek.latency)"))
+                }
+                // What is open decrypts, even if nothing may be encrypted.
+                return true
+            case .failure(let trouble):
+                let phase: KeyringState.Phase = trouble.code == .unavailable ? .waiting : .blocked
+                enter(KeyringState(phase, reason: trouble.reason, hint: trouble.hint))
+                failures += 1
+                let delay = Backoff.delay(after: failures, trouble.errorClass, factor: pacing.jitter)
+                log(
+                    .warning, "the active KEK is not open", ("reason", trouble.reason), ("hint", trouble.hint ?? ""),
+                    ("retry_in", "\(delay)"))
+                await pacing.pause(.retry, delay)
+            case nil:
+                return false
+            }
+        }
+        return false
+    }
+
+    /// A process that ended between the roles and `highest` left it too low.
+    private func raiseHighest() {
+        let generation = state.withLock { $0.roles.active.generation }
+        do throws(StoreError) {
+            try store.withLock({ $0 })?.writeHighest(generation)
+        } catch {
+            log(.error, "the highest generation was not stored", ("reason", "\(error)"))
+        }
+    }
+
+    /// One attempt, so that a node says the same key_id from its first answer on.
+    private func openPrepared() async {
+        guard let prepared = state.withLock({ $0.roles.prepared?.kekID }) else { return }
+        _ = await open(prepared, until: nil, isForced: true)
+    }
+
+    /// Opens the other KEKs one after the other, those that fail again and again.
+    func openOthers() async {
+        var failures = 0
+        while !Task.isCancelled {
+            for kekID in state.withLock({ $0.closed }) {
+                guard let result = await open(kekID, until: nil, isForced: true) else { return }
+                if case .success = result, kekID == state.withLock({ $0.roles.prepared?.kekID }) { _ = publish() }
+            }
+            if state.withLock({ $0.closed.isEmpty && $0.damaged.isEmpty }) { return }
+            failures += 1
+            await pacing.pause(.retryOthers, Backoff.delay(after: failures, .retry, factor: pacing.jitter))
+            _ = refresh()
+        }
+    }
+
+    /// The KEK, opened by one task for all who ask for it.
+    ///
+    /// - Parameter isForced: ask the backends although they have failed only now.
+    /// - Returns: nil when the deadline passed or the calling task was cancelled; the opening goes on.
+    func open(
+        _ kekID: KEKID, until: ContinuousClock.Instant?, isForced: Bool
+    ) async -> Result<OpenedKEK, Trouble>? {
+        let waiter = KEKState.Waiter()
+        let now = pacing.now()
+        let (ticket, step) = state.withLock { $0.join(kekID, waiter, isForced: isForced, now: now) }
+        switch step {
+        case .take(let result): return result
+        case .wait: break
+        case .start: Task { await self.performOpening(kekID) }
+        }
+        let result = await Deadline.wait(for: waiter, until: until)
+        if result == nil { state.withLock { $0.keks[kekID]?.leave(ticket) } }
+        return result
+    }
+
+    private func performOpening(_ kekID: KEKID) async {
+        let outcome = await unseal(kekID)
+        let (waiters, result) = change { $0.finish(kekID, outcome, pacing) }
+        for waiter in waiters { waiter.finish(result) }
+    }
+
+    private func unseal(_ kekID: KEKID) async -> Result<OpenedKEK, Trouble> {
+        let job: Job
+        switch prepare(kekID) {
+        case .success(let prepared): job = prepared
+        case .failure(let trouble): return .failure(trouble)
+        }
+        let result = await chain.open(kekID, by: job.candidates) { candidate, outcome in
+            switch outcome.result {
+            case .success:
+                note(candidate.member, nil, latency: outcome.latency)
+            case .failure(let error):
+                note(candidate.member, error, latency: outcome.latency)
+                guard error.errorClass == .permanent else { return }
+                let now = pacing.now()
+                state.withLock { state in
+                    state.keks[kekID]?.refused[candidate] = error
+                    state.keks[kekID]?.verifications[KEKState.SealKey(candidate)] =
+                        KEKState.Verification(at: now, problem: error.message)
+                }
+            }
+        }
+        switch result {
+        case .success(let opened): return accept(opened, job)
+        case .failure(var failure):
+            failure.attempts = job.known + failure.attempts
+            return .failure(Trouble(failure, kekID, job.record, chain))
+        }
+    }
+
+    /// What may be asked for a KEK: no seal that was refused for good, and no seal that anyone could have made, unless a
+    /// KEK that this node trusts vouches for the record. Backends that fail come last.
+    private func prepare(_ kekID: KEKID) -> Result<Job, Trouble> {
+        let state = self.state.withLock { $0 }
+        guard !state.isShutDown, let kek = state.keks[kekID] else { return .failure(ServiceState.shutDown) }
+        if let rejection = kek.rejection, rejection.record == kek.record, rejection.roles == state.roles {
+            return .failure(rejection.trouble)
+        }
+        let floor = state.activeKEK?.trusted.identity.voucherFloor ?? 0
+        let isVouched = AdoptionRules.voucher(for: kek.record, among: state.trusted, floor: floor) != nil
+        var candidates: [SealCandidate] = []
+        var known: [ChainFailure.Attempt] = []
+        for candidate in chain.candidates(local: kek.local, shared: kek.record.liveSeals) {
+            if let error = kek.refused[candidate] {
+                known.append(ChainFailure.Attempt(candidate: candidate, error: error))
+            } else if !candidate.isAuthenticated && !isVouched {
+                let error = SealingError(
+                    .operatorMustAct,
+                    "anyone could have made the seal to \(candidate.seal.recipient.id), and no KEK that this node "
+                        + "trusts vouches for it",
+                    hint: "bring back a backend whose seals only its own key can make, such as an HSM")
+                known.append(ChainFailure.Attempt(candidate: candidate, error: error))
+            } else {
+                candidates.append(candidate)
+            }
+        }
+        let isFailing = { (candidate: SealCandidate) in state.health[candidate.member].state == .failing }
+        candidates = candidates.filter { !isFailing($0) } + candidates.filter(isFailing)
+        return .success(Job(record: kek.record, roles: state.roles, candidates: candidates, known: known))
+    }
+
+    /// Checks what only the KEK itself can check: its record's MAC, and that of the roles if it is the active one.
+    private func accept(_ opened: ChainOpened, _ job: Job) -> Result<OpenedKEK, Trouble> {
+        let identity = job.record.identity
+        let backend = chain.members[opened.candidate.member].backend.name
+        var reason: String?
+        if !job.record.isAuthentic(under: opened.kek) {
+            reason = "the record of KEK \(identity.kekID) was altered: its MAC is not that of its KEK"
+        } else if job.roles.active.kekID == identity.kekID, !job.roles.isAuthentic(under: opened.kek) {
+            reason = "the roles were altered: their MAC is not that of the active KEK"
+        }
+        guard reason == nil, let trusted = TrustedKEK(identity, opened.kek) else {
+            let trouble = Trouble(
+                .failedPrecondition, reason ?? "KEK \(identity.kekID) is another one than its record says",
+                hint: "restore the file from a backup of the whole directory", .operatorMustAct)
+            log(.error, "a file of the keyring was altered", ("kek", "\(identity.kekID)"), ("reason", trouble.reason))
+            state.withLock { $0.keks[identity.kekID]?.rejection = (job.record, job.roles, trouble) }
+            return .failure(trouble)
+        }
+        let now = pacing.now()
+        state.withLock { state in
+            state.keks[identity.kekID]?.verifications[KEKState.SealKey(opened.candidate)] =
+                KEKState.Verification(at: now, problem: nil)
+        }
+        log(
+            .info, "a KEK is open", ("kek", "\(identity.kekID)"), ("generation", "\(identity.generation)"),
+            ("backend", backend), ("took", "\(opened.latency)"))
+        return .success(OpenedKEK(trusted, backend: backend, latency: opened.latency))
+    }
+}

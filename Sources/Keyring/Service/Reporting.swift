@@ -1,0 +1,115 @@
+internal import Crypto
+internal import Synchronization
+
+/// What `status` shows of a running plugin.
+extension KeyringService {
+    /// Everything that is known; waits for no device.
+    public func report() -> KeyringReport {
+        let state = self.state.withLock { $0 }
+        let now = pacing.now()
+        let keyring = state.roles.keyring
+        var report = KeyringReport(
+            name: keyring.name, keyringID: keyring.keyringID, directory: directory, state: state.phase)
+        report.keyID = state.active?.publication.keyID
+        report.keks = state.keks.values.map { kek($0, state, now) }.sorted {
+            if $0.generation != $1.generation { return $0.generation < $1.generation }
+            return $0.kekID.bytes.lexicographicallyPrecedes($1.kekID.bytes)
+        }
+        report.backends = chain.members.indices.map { backend($0, state.health[$0], now) }
+        report.damagedFiles = state.damaged
+        report.publicationSize = state.publication?.encoded.count
+        report.requests = counters.counts
+        report.secureHeapUsed = SecureHeap.used
+        report.warnings = warnings(report, state.roles)
+        return report
+    }
+
+    private func backend(_ index: Int, _ health: BackendHealth, _ now: ContinuousClock.Instant) -> BackendReport {
+        let member = chain.members[index]
+        var report = BackendReport(
+            name: member.backend.name, kind: member.backend.kind, unsealOnly: member.unsealOnly, state: health.state)
+        report.lastSuccess = health.lastSuccess.map { now - $0 }
+        report.lastLatency = health.lastLatency
+        if let failure = health.lastFailure {
+            report.lastError = failure.error.message
+            report.lastErrorHint = failure.error.hint
+            report.lastErrorClass = failure.error.errorClass
+            report.lastErrorAge = now - failure.at
+        }
+        return report
+    }
+
+    private func kek(_ kek: KEKState, _ state: ServiceState, _ now: ContinuousClock.Instant) -> KEKReport {
+        let identity = kek.record.identity
+        let role = KEKReport.Role(identity.kekID, state.roles)
+        var report = KEKReport(
+            generation: identity.generation, kekID: identity.kekID, role: role, created: identity.created,
+            file: kek.file, isOpen: kek.opened != nil)
+        report.openedBy = kek.opened?.backend
+        report.openingTook = kek.opened?.latency
+        report.problem = kek.trouble?.reason
+        report.hint = kek.trouble?.hint
+        report.seals = kek.local.map { seal(kek, $0, isLocal: true, now) }
+        for entry in kek.record.seals {
+            guard let shared = entry.seal(of: identity.kekID) else {
+                report.seals.append(
+                    SealReport(recipientID: entry.recipientID, kind: entry.kind, backend: nil, state: .tombstone))
+                continue
+            }
+            report.seals.append(seal(kek, shared, isLocal: false, now))
+        }
+        if role == .active { report.seals += missing(kek.record, state) }
+        return report
+    }
+
+    private func seal(_ kek: KEKState, _ seal: Seal, isLocal: Bool, _ now: ContinuousClock.Instant) -> SealReport {
+        let member = chain.members.first { $0.backend.serves(seal.recipient) }
+        var report = SealReport(
+            recipientID: seal.recipient.id, kind: seal.recipient.kind, backend: member?.backend.name, isLocal: isLocal,
+            state: member == nil ? .otherNode : .unverified)
+        if let last = kek.verifications[KEKState.SealKey(seal.recipient.id, isLocal: isLocal)] {
+            report.problem = last.problem
+            if last.problem == nil {
+                report.state = .verified
+                report.age = now - last.at
+            }
+        }
+        return report
+    }
+
+    private func missing(_ record: Record, _ state: ServiceState) -> [SealReport] {
+        chain.members.indices.filter { index in
+            let member = chain.members[index]
+            return !member.unsealOnly && !record.liveSeals.contains { member.backend.serves($0.recipient) }
+        }.map { index in
+            let backend = chain.members[index].backend
+            let health = state.health[index]
+            return SealReport(
+                recipientID: health.recipients?.first?.id, kind: backend.kind, backend: backend.name, state: .missing,
+                problem: health.healingProblem ?? health.lastFailure?.error.message)
+        }
+    }
+
+    private func warnings(_ report: KeyringReport, _ roles: Roles) -> [String] {
+        var warnings: [String] = []
+        if let active = report.keks.first(where: { $0.role == .active }) {
+            let count = active.seals.count {
+                $0.state == .verified || $0.state == .unverified || $0.state == .otherNode
+            }
+            if count < minimumSeals {
+                warnings.append("the active KEK has \(count) seals, \(minimumSeals) are wanted (minimumSeals)")
+            }
+        }
+        if let size = report.publicationSize, size > Publication.warningSize {
+            warnings.append(
+                "every object in etcd carries \(size) bytes of sealed keys, more than \(Publication.warningSize)")
+        }
+        for kek in report.keks where !kek.isOpen && kek.role != .active && kek.problem != nil {
+            warnings.append("what was encrypted under KEK \(kek.kekID) cannot be read")
+        }
+        if let prepared = roles.prepared, !report.keks.contains(where: { $0.kekID == prepared.kekID }) {
+            warnings.append("the record of the prepared KEK \(prepared.kekID) is missing or damaged")
+        }
+        return warnings
+    }
+}

@@ -1,0 +1,158 @@
+import Crypto
+import Glibc
+import Synchronization
+import TestSupport
+
+@testable import Keyring
+
+/// A keyring in a temporary folder and the service over it.
+final class Rig: Sendable {
+    let directory: String
+    let chain: SealingChain
+    let clockwork: Clockwork
+    let service: KeyringService
+    let phases: PhaseRecorder
+    let logs: LogRecorder
+    private let task = Mutex<Task<Void, Never>?>(nil)
+
+    /// Opens the service; `start` runs it.
+    init(
+        _ directory: String, _ chain: SealingChain, name: String = "prod", minimumSeals: Int? = nil,
+        change: (inout Pacing) -> Void = { _ in }
+    ) throws {
+        self.directory = directory
+        self.chain = chain
+        clockwork = Clockwork()
+        phases = PhaseRecorder()
+        logs = LogRecorder()
+        var pacing = clockwork.pacing
+        change(&pacing)
+        let phases = phases
+        service = try KeyringService(
+            directory: directory, name: name, chain: chain, minimumSeals: minimumSeals, log: logs.log, pacing: pacing
+        ) { phases.add($0) }
+    }
+
+    func start() {
+        let service = service
+        task.withLock { $0 = Task { await service.run() } }
+    }
+
+    /// Ends the run, as the plugin does, and waits for it.
+    func stop() async {
+        let running = task.withLock { $0.take() }
+        running?.cancel()
+        await running?.value
+        await service.shutdown(until: .now + .seconds(20))
+    }
+
+    /// A service over the keyring in `directory`, running while `body` does.
+    static func with<R>(
+        _ directory: String, _ members: [SealingChain.Member], name: String = "prod", minimumSeals: Int? = nil,
+        change: (inout Pacing) -> Void = { _ in }, _ body: (Rig) async throws -> R
+    ) async throws -> R {
+        let rig = try Rig(
+            directory, SealingChain(members, log: .none), name: name, minimumSeals: minimumSeals, change: change)
+        rig.start()
+        do {
+            let result = try await body(rig)
+            await rig.stop()
+            return result
+        } catch {
+            await rig.stop()
+            throw error
+        }
+    }
+
+    // MARK: Requests
+
+    func encrypt(_ plaintext: [UInt8], _ api: KMSAPI = .v2) throws -> [UInt8] {
+        try plaintext.withUnsafeBytes { try service.encrypt($0, api: api).ciphertext }
+    }
+
+    /// As a server does: from memory, or by waiting.
+    func decrypt(
+        _ ciphertext: [UInt8], keyID: String? = nil, _ api: KMSAPI = .v2, within limit: Duration = .seconds(20)
+    ) async throws -> [UInt8] {
+        switch try hotDecrypt(ciphertext, keyID: keyID, api) {
+        case .plaintext(let plaintext): return plaintext.bytes.withUnsafeBytes { Array($0) }
+        case .cold(let cold):
+            return try await service.decrypt(cold, until: .now + limit).bytes.withUnsafeBytes { Array($0) }
+        }
+    }
+
+    func hotDecrypt(_ ciphertext: [UInt8], keyID: String? = nil, _ api: KMSAPI = .v2) throws -> Decrypted {
+        try ciphertext.withUnsafeBytes { ciphertext in
+            guard let keyID else { return try service.decrypt(ciphertext, keyID: nil, api: api) }
+            return try Array(keyID.utf8).withUnsafeBytes { keyID in
+                try service.decrypt(ciphertext, keyID: keyID, api: api)
+            }
+        }
+    }
+
+    func kek(_ kek: KEK) throws -> KEKReport {
+        guard let report = service.report().keks.first(where: { $0.kekID == kek.id }) else {
+            throw TestError("KEK \(kek.id) is not in the report")
+        }
+        return report
+    }
+
+    func backend(_ name: String) throws -> BackendReport {
+        guard let report = service.report().backends.first(where: { $0.name == name }) else {
+            throw TestError("backend \(name) is not in the report")
+        }
+        return report
+    }
+}
+
+extension Rig {
+    /// Writes a keyring: one record for each KEK, generations from 1, each sealed to `backends`.
+    static func write(
+        _ directory: String, _ keks: [KEK], active: Int? = nil, prepared: Int? = nil, to backends: [MemoryBackend]
+    ) async throws {
+        let keyring = try Sample.keyring()
+        let store = try KeyringStore.create(directory, keyring: keyring)
+        var records: [Record] = []
+        for (index, kek) in keks.enumerated() {
+            records.append(try await record(kek, generation: UInt64(index + 1), to: backends))
+        }
+        for record in records { try store.writeRecord(record) }
+        let active = active ?? keks.count - 1
+        try store.writeRoles(
+            Roles(
+                active: records[active].identity, prepared: prepared.map { records[$0].identity }, under: keks[active]))
+        try store.finishCreation()
+    }
+
+    static func record(_ kek: KEK, generation: UInt64, to backends: [MemoryBackend]) async throws -> Record {
+        var seals: [Seal] = []
+        for backend in backends {
+            seals.append(try await backend.seal(kek, to: backend.recipient, until: .now + .seconds(20)))
+        }
+        return try Record.make(
+            kek: kek, keyring: Sample.keyring(), generation: generation, created: 1_764_000_000, voucherFloor: 0,
+            seals: seals)
+    }
+
+    /// What a keyring's KEK would have encrypted.
+    static func ciphertext(_ plaintext: [UInt8], _ kek: KEK, _ api: KMSAPI = .v2) throws -> [UInt8] {
+        try plaintext.withUnsafeBytes { try EnvelopeCipher(kek: kek, keyring: Sample.keyring()).encrypt($0, api: api) }
+    }
+}
+
+extension SealingChain.Member {
+    /// A member with a deadline that no test reaches.
+    init(_ backend: MemoryBackend, unsealOnly: Bool = false) {
+        self.init(backend, unsealOnly: unsealOnly, deadline: .seconds(60))
+    }
+}
+
+/// The `ServiceError` that `body` throws, or nil.
+func serviceError(_ body: () async throws -> Void) async -> ServiceError? {
+    do {
+        try await body()
+        return nil
+    } catch {
+        return error as? ServiceError
+    }
+}
