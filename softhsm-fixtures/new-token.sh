@@ -11,7 +11,10 @@ set -eu
 umask 077
 
 usage='usage: new-token.sh DIR [LABEL]'
-[ $# -ge 1 ] && [ $# -le 2 ] || { echo "$usage" >&2; exit 2; }
+if [ $# -lt 1 ] || [ $# -gt 2 ]; then
+    echo "$usage" >&2
+    exit 2
+fi
 label=${2:-trousseau}
 case $label in
 '' | *[!A-Za-z0-9._-]*) echo "new-token.sh: label \"$label\": use letters, digits, '.', '_' and '-'" >&2; exit 2 ;;
@@ -34,10 +37,13 @@ mkdir -p "$dir/tokens"
 chmod 700 "$dir" "$dir/tokens"
 
 export SOFTHSM2_CONF="$dir/softhsm2.conf"
-if [ ! -e "$SOFTHSM2_CONF" ]; then
-    # A folder may hold any character but a line break; sed's replacement needs three of them escaped.
-    escaped=$(printf '%s' "$dir" | sed 's/[\\&|]/\\&/g')
-    sed "s|@DIR@|$escaped|g" "$here/softhsm2.conf.in" >"$SOFTHSM2_CONF"
+# A folder may hold any character but a line break; sed's replacement needs three of them escaped.
+escaped=$(printf '%s' "$dir" | sed 's/[\\&|]/\\&/g')
+conf=$(sed "s|@DIR@|$escaped|g" "$here/softhsm2.conf.in")
+# Anew only when the store was moved: a running process may read it at any time.
+if [ ! -e "$SOFTHSM2_CONF" ] || [ "$conf" != "$(cat "$SOFTHSM2_CONF")" ]; then
+    printf '%s\n' "$conf" >"$SOFTHSM2_CONF.new"
+    mv "$SOFTHSM2_CONF.new" "$SOFTHSM2_CONF"
 fi
 
 random_pin() { od -An -N16 -tx1 /dev/urandom | tr -d ' \n'; }

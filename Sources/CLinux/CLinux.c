@@ -50,3 +50,18 @@ int trousseau_may_exceed_memory_lock_limit(void) {
     munmap(page, size);
     return locked;
 }
+
+int trousseau_epoll_control(int epoll, int how, int fd, uint32_t events, uint64_t identifier) {
+    struct epoll_event event = {.events = events, .data = {.u64 = identifier}};
+    return epoll_ctl(epoll, how, fd, &event);
+}
+
+int trousseau_epoll_wait(int epoll, uint64_t *identifiers, uint32_t *events, int limit, int milliseconds) {
+    struct epoll_event ready[64];
+    const int count = epoll_wait(epoll, ready, limit < 64 ? limit : 64, milliseconds);
+    for (int i = 0; i < count; i++) {
+        identifiers[i] = ready[i].data.u64;
+        events[i] = ready[i].events;
+    }
+    return count;
+}

@@ -29,8 +29,20 @@ enum Trousseau {
             return VersionCommand.run(format)
         case .encryptionConfig(let options):
             return try EncryptionConfigCommand.run(options)
-        default:
-            throw CommandFailure(.failure, "not wired")
+        case .kms(let options):
+            return try KMSCommand.run(options)
+        case .bench(let options):
+            return try BenchCommand.run(options)
+        case .initialize(let options):
+            return try InitCommand.run(options)
+        case .serve(let configuration):
+            return try ServeCommand.run(configuration: configuration)
+        case .status(let configuration, let format):
+            return try StatusCommand.run(configuration: configuration, format)
+        case .stop(let configuration):
+            return try StopCommand.run(configuration: configuration)
+        case .doctor(let configuration, let format):
+            return try DoctorCommand.run(configuration: configuration, format)
         }
     }
 }

@@ -57,7 +57,7 @@ public final class UnixConnection: Sendable {
         return file
     }
 
-    private static func withAddress<R>(_ path: String, _ body: (__CONST_SOCKADDR_ARG, socklen_t) -> R) -> R {
+    static func withAddress<R>(_ path: String, _ body: (__CONST_SOCKADDR_ARG, socklen_t) -> R) -> R {
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
         withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8.prefix($0.count - 1)) }

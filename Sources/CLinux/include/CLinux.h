@@ -42,3 +42,17 @@ int trousseau_raise_memory_lock_limit(uint64_t *bytes);
 /* 1 if this process may lock memory beyond RLIMIT_MEMLOCK, 0 if not. Tried rather than looked up: inside a user
  * namespace CAP_IPC_LOCK is shown as held but counts for nothing. Lowers the soft limit for the moment of the trial. */
 int trousseau_may_exceed_memory_lock_limit(void);
+
+/* epoll_ctl(2) with an identifier of the caller's: epoll_event is a packed structure that Swift does not import. `how` is
+ * EPOLL_CTL_…, `events` EPOLL…. 0, or -1 with errno. */
+int trousseau_epoll_control(int epoll, int how, int fd, uint32_t events, uint64_t identifier);
+
+/* epoll_wait(2): at most `limit` (up to 64) identifiers and their events. How many, or -1 with errno. */
+int trousseau_epoll_wait(int epoll, uint64_t *identifiers, uint32_t *events, int limit, int milliseconds);
+
+/* What trousseau_epoll_control and trousseau_epoll_wait take and give. */
+enum {
+    TROUSSEAU_EPOLLIN = EPOLLIN,
+    TROUSSEAU_EPOLLHUP = EPOLLHUP | EPOLLRDHUP | EPOLLERR,
+};
+static const uint32_t TROUSSEAU_EPOLLET = EPOLLET;

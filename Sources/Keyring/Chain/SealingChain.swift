@@ -46,7 +46,7 @@ public struct SealingChain: Sendable {
     }
 
     /// Shuts all backends down at once. Returns at `until` at the latest, whether they are done or not.
-    func shutdown(until: ContinuousClock.Instant) async {
+    public func shutdown(until: ContinuousClock.Instant) async {
         await withDiscardingTaskGroup { group in
             for member in members {
                 let backend = member.backend

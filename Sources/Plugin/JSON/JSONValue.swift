@@ -17,7 +17,10 @@ indirect enum JSONValue: Sendable, Equatable {
     }
 
     /// An object, without the members that are nil.
-    static func members(_ members: (String, JSONValue?)...) -> JSONValue {
+    static func members(_ members: (String, JSONValue?)...) -> JSONValue { .members(members) }
+
+    /// An object, without the members that are nil.
+    static func members(_ members: [(String, JSONValue?)]) -> JSONValue {
         .object(members.compactMap { name, value in value.map { Member(name: name, value: $0) } })
     }
 
@@ -30,6 +33,29 @@ indirect enum JSONValue: Sendable, Equatable {
     var string: String? {
         guard case .string(let text) = self else { return nil }
         return text
+    }
+
+    var integer: Int64? {
+        guard case .integer(let value) = self else { return nil }
+        return value
+    }
+
+    /// A number of either kind.
+    var double: Double? {
+        if case .number(let value) = self { return value }
+        return integer.map(Double.init)
+    }
+
+    /// The items of an array; nil when this is none.
+    var items: [JSONValue]? {
+        guard case .array(let values) = self else { return nil }
+        return values
+    }
+
+    /// The members of an object; nil when this is none.
+    var members: [Member]? {
+        guard case .object(let members) = self else { return nil }
+        return members
     }
 }
 

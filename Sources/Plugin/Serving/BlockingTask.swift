@@ -3,7 +3,7 @@ internal import Synchronization
 
 /// The step from a command's thread to the asynchronous side and back.
 enum BlockingTask {
-    /// Runs `body` as a task and blocks this thread until it returns. Only for the main thread: a thread of Swift's own
+    /// Runs `body` as a task and blocks this thread until it returns. Only for threads of our own: a thread of Swift's own
     /// pool that waits is one that cannot work.
     static func run<Value: Sendable>(_ body: @escaping @Sendable () async -> Value) -> Value {
         let outcome = Outcome<Value>()

@@ -19,9 +19,9 @@ final class Driver {
             "DRIVER_PIN": pin ?? token.pinFile, "DRIVER_GUARD": scope.path("guard"),
         ]
         if let spy {
-            environment["DRIVER_MODULE"] = try Project.spy()
-            environment["PKCS11SPY"] = token.module
-            environment["PKCS11SPY_OUTPUT"] = spy
+            let spy = try PKCS11Spy(on: token.module, file: spy)
+            environment["DRIVER_MODULE"] = spy.module
+            environment.merge(spy.environment) { $1 }
         }
         environment.merge(extra) { $1 }
         var ends: [Int32] = [0, 0]
@@ -78,6 +78,5 @@ final class Driver {
 
 /// How often a function was called, by a spy's file.
 func calls(_ function: String, in spy: String) throws -> Int {
-    guard Files.exists(spy) else { return 0 }
-    return try Files.readText(spy).split(separator: "\n").filter { $0.hasSuffix(": \(function)") }.count
+    try PKCS11Spy(on: "", file: spy).calls(function)
 }

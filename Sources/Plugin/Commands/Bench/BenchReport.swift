@@ -1,11 +1,11 @@
 /// What `bench` measured of one operation.
 struct BenchMeasurement: Equatable {
     let operation: Command.Bench.Operation
-    /// Answered calls, and those answered with an error.
+    /// Calls answered rightly, and those that failed.
     let calls: Int
     let errors: Int
     let duration: Duration
-    /// Times of answers.
+    /// Times of right answers.
     let p50: Duration
     let p99: Duration
     let p999: Duration

@@ -1,17 +1,20 @@
-internal import TestSupport
-
 /// A token store of SoftHSM in a test's own folder, with one token, made by the project's fixture script.
-struct SoftToken {
-    let folder: String
-    let configuration: String
-    let module: String
-    let label: String
-    let pinFile: String
+public struct SoftToken: Sendable {
+    /// SoftHSM's store: moved away, the HSM is dead.
+    public let folder: String
+    /// The file for SOFTHSM2_CONF.
+    public let configuration: String
+    /// SoftHSM's library.
+    public let module: String
+    /// The token's label.
+    public let label: String
+    /// The file with the user PIN.
+    public let pinFile: String
 
     /// Makes the token. A missing package is a failure with its name, never a skipped test.
-    static func make(_ scope: TestScope, label: String = "test") async throws -> SoftToken {
-        let result = try await ChildProcess.run(
-            try Project.path("softhsm-fixtures/new-token.sh"), [scope.path("hsm"), label])
+    public static func make(_ scope: TestScope, label: String = "test") async throws -> SoftToken {
+        let script = PackageSources.root + "/softhsm-fixtures/new-token.sh"
+        let result = try await ChildProcess.run(script, [scope.path("hsm"), label])
         guard result.succeeded else { throw TestError("no token: \(result.text)") }
         var values: [String: String] = [:]
         for line in result.output.split(separator: "\n") {
@@ -27,10 +30,11 @@ struct SoftToken {
             pinFile: pinFile)
     }
 
-    var uri: String { "pkcs11:token=\(label);object=kek-sealer" }
+    /// The sealing key.
+    public var uri: String { "pkcs11:token=\(label);object=kek-sealer" }
 
     /// Another token of the same label in the same store.
-    func addTwin() async throws {
+    public func addTwin() async throws {
         let environment = ["SOFTHSM2_CONF": configuration, "PIN": "12345678"]
         let slots = try await ChildProcess.run(
             "pkcs11-tool", ["--module", module, "--list-slots"], environment: environment)
@@ -44,35 +48,12 @@ struct SoftToken {
     }
 
     /// pkcs11-tool, logged in as the user. The PIN goes through the environment.
-    func tool(_ arguments: [String]) async throws -> ChildProcess.Result {
+    public func tool(_ arguments: [String]) async throws -> ChildProcess.Result {
         let pin = try Files.readText(pinFile)
         let result = try await ChildProcess.run(
             "pkcs11-tool", ["--module", module, "--token-label", label, "--login", "--pin", "env:PIN"] + arguments,
             environment: ["SOFTHSM2_CONF": configuration, "PIN": pin])
         guard result.succeeded else { throw TestError("pkcs11-tool \(arguments): \(result.text)") }
         return result
-    }
-}
-
-/// Files of the repository that tests use.
-enum Project {
-    /// Absolute, from the package's folder.
-    static func path(_ relative: String, file: String = #filePath) throws -> String {
-        let folder = file.split(separator: "/", omittingEmptySubsequences: false).dropLast(4).joined(separator: "/")
-        let path = folder + "/" + relative
-        guard Files.exists(path) else { throw TestError("\(path) is missing") }
-        return path
-    }
-
-    /// OpenSC's pkcs11-spy, wherever the distribution puts it.
-    static func spy() throws -> String {
-        let folders = ["/usr/lib", "/usr/lib64", "/usr/local/lib"]
-        let nested = folders.flatMap { folder in ((try? Files.list(folder)) ?? []).map { "\(folder)/\($0)" } }
-        for folder in folders + nested {
-            for name in ["/pkcs11-spy.so", "/pkcs11/pkcs11-spy.so"] where Files.exists(folder + name) {
-                return folder + name
-            }
-        }
-        throw TestError("pkcs11-spy.so is missing: install opensc")
     }
 }

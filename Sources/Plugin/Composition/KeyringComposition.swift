@@ -1,0 +1,39 @@
+internal import Configuration
+internal import Glibc
+internal import Keyring
+
+/// Makes the sealing chain and the keyring of a configuration.
+enum KeyringComposition {
+    /// The chain of all backends, in the order of the configuration. Opens nothing.
+    ///
+    /// - Throws: `CommandFailure` with code `configuration`.
+    static func chain(_ configuration: PluginConfiguration, log: Log) throws(CommandFailure) -> SealingChain {
+        let backends = try BackendComposition.backends(configuration, log: log)
+        let members = zip(backends, configuration.backends).map { backend, section in
+            SealingChain.Member(backend, unsealOnly: section.unsealOnly, deadline: section.deadline)
+        }
+        return SealingChain(members, log: log)
+    }
+
+    /// The folder for PIN guards, inside the keyring's, made with its parents where it is missing: a backend must be able
+    /// to remember a refused PIN before it sends the first one.
+    ///
+    /// - Throws: `CommandFailure` with code `keyring`.
+    static func makeGuardDirectory(_ configuration: PluginConfiguration) throws(CommandFailure) {
+        let path = BackendComposition.guardDirectory(configuration.keyring)
+        var prefix = ""
+        for part in path.split(separator: "/") {
+            prefix += "/" + part
+            guard mkdir(prefix, 0o700) == 0 || errno == EEXIST else {
+                throw CommandFailure(
+                    .keyring, "mkdir \(prefix): \(String(cString: strerror(errno)))",
+                    hint: "make it, owned by the plugin's user, or correct keyring.directory")
+            }
+        }
+    }
+
+    /// A failure of the keyring, for the command line.
+    static func failure(_ error: KeyringError) -> CommandFailure {
+        CommandFailure(.keyring, error.message, hint: error.hint)
+    }
+}

@@ -1,0 +1,31 @@
+internal import KMSServer
+internal import Keyring
+internal import Glibc
+internal import Synchronization
+
+/// What the control socket may ask of this process.
+final class RunningPlugin: ControlService {
+    private let service: KeyringService
+    private let signals: StopSignals
+    private let started = ContinuousClock.now
+    /// Set once, before the server starts; the server holds this object, so not strongly.
+    private let statistics = Mutex<(@Sendable () -> ServerStatistics?)?>(nil)
+
+    init(service: KeyringService, signals: StopSignals) {
+        self.service = service
+        self.signals = signals
+    }
+
+    /// The server whose statistics a report shows.
+    func show(_ server: Server) {
+        statistics.withLock { $0 = { [weak server] in server?.statistics() } }
+    }
+
+    func report() -> [UInt8] {
+        let process = StatusJSON.Process(pid: Int(getpid()), uptime: .now - started)
+        let server = statistics.withLock { $0 }?() ?? nil
+        return Array(StatusJSON.running(service.report(), server, process).text.utf8)
+    }
+
+    func requestStop() { signals.wake() }
+}

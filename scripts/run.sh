@@ -1,0 +1,64 @@
+#!/bin/sh
+# `make run`: a plugin that a kube-apiserver can use, its KEK sealed by a SoftHSM token, all in ./local. Made once and
+# used again: the same token, keyring and key_id each time.
+set -eu
+cd "$(dirname "$0")/.."
+. scripts/plugin.sh
+
+# Job control, where there is a terminal and it is ours: then its Ctrl-C reaches this script and not make, which would
+# call it an error.
+job_control=no
+group=$(ps -o pgid= -p $$ | tr -d ' ')
+terminal=$(ps -o tpgid= -p $$ | tr -d ' ')
+if [ -t 0 ] && [ "$group" = "$terminal" ] && set -m 2>/dev/null; then job_control=yes; fi
+
+server=
+stopping=no
+# The first signal ends the plugin after the calls in flight, the second one at once, as if it had come to it.
+signalled() {
+    stopping=yes
+    [ -z "$server" ] || kill -TERM "$server" 2>/dev/null || :
+}
+trap signalled INT TERM HUP
+
+# TROUSSEAU_LOCAL is for a second one on the same machine.
+prepare "${TROUSSEAU_LOCAL:-$root/local}"
+[ "$stopping" = no ] || exit 0
+echo '==> start'
+start
+if [ "$stopping" = no ]; then
+    echo
+    echo '==> one round trip, as kube-apiserver makes it'
+    sealed=$folder/sealed.json
+    text='the 32 bytes of a DEK seed: 012345'
+    printf '%s' "$text" | "$program" kms encrypt --socket "$socket" >"$sealed"
+    echo "plaintext   $text"
+    sed -n 's/.*"ciphertext": *"\([^"]*\)".*/ciphertext  \1/p; s/.*"keyID": *"\([^"]*\)".*/key_id      \1/p' "$sealed"
+    opened=$("$program" kms decrypt --socket "$socket" --in "$sealed")
+    echo "decrypted   $opened"
+    [ "$opened" = "$text" ] || {
+        stop
+        fail 'the round trip failed'
+    }
+    echo
+    echo '==> for kube-apiserver (--encryption-provider-config)'
+    "$program" encryption-config --socket "$socket"
+    cat <<TEXT
+
+==> the plugin serves
+socket         $socket
+configuration  $config
+in another shell, from this folder:
+  .build/release/trousseau status --config $(word "$config")
+  echo hello | .build/release/trousseau kms encrypt --socket $(word "$socket") >sealed.json
+  .build/release/trousseau kms decrypt --socket $(word "$socket") --in sealed.json
+Ctrl-C ends it.
+
+TEXT
+fi
+# One command: with job control, dash prints before the next one how the job has ended.
+{
+    await
+    if [ "$stopping" = yes ] && [ "$status" -eq 0 ]; then echo 'The plugin has ended.'; fi
+    exit "$status"
+}

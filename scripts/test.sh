@@ -1,0 +1,101 @@
+#!/bin/sh
+# Every test, one stage after the other, and one summary at the end. The output of a stage goes to a file, and here
+# only when it fails.
+#
+#   test.sh [STAGE]...      stages: tests address thread fuzz (default: all)
+set -eu
+cd "$(dirname "$0")/.."
+
+swift=${SWIFT:-swift}
+logs=.build/test-logs
+[ $# -gt 0 ] || set -- tests address thread fuzz
+
+# What the sanitizers watch: the code that handles memory and threads by itself.
+core='^(CryptoTests|KeyringTests|KMSServerTests)\.'
+
+# Seconds after which a stage hangs rather than works, its build included.
+limit=1200
+
+child=
+interrupted() {
+    trap - INT TERM
+    [ -z "$child" ] || kill -TERM "$child"
+    exit 130
+}
+trap interrupted INT TERM
+
+# timeout leads a process group, so that it can end everything below it; the terminal's Ctrl-C does not reach that.
+run() {
+    timeout --kill-after=30 "$limit" "$@" </dev/null &
+    child=$!
+    status=0
+    wait "$child" || status=$?
+    child=
+    return "$status"
+}
+
+stage() {
+    case $1 in
+    tests)
+        run "$swift" build --build-tests &&
+            run "$swift" test --skip-build --disable-xctest
+        ;;
+    address)
+        # Leaks are looked for, too; what Swift's runtime keeps until the end is reachable and no leak.
+        ASAN_OPTIONS=detect_stack_use_after_return=1 \
+            run "$swift" test --sanitize=address --scratch-path .build/address --disable-xctest --filter "$core"
+        ;;
+    thread)
+        run "$swift" test --sanitize=thread --scratch-path .build/thread --disable-xctest --filter "$core"
+        ;;
+    fuzz)
+        run scripts/fuzz.sh "${FUZZ_SECONDS:-20}"
+        ;;
+    esac
+}
+
+title() {
+    case $1 in
+    tests) echo 'all tests, the program and foreign clients included' ;;
+    address) echo 'core tests under AddressSanitizer' ;;
+    thread) echo 'core tests under ThreadSanitizer' ;;
+    fuzz) echo 'fuzzers, a short while each' ;;
+    *)
+        echo "test.sh: unknown stage \"$1\"" >&2
+        exit 2
+        ;;
+    esac
+}
+
+mkdir -p "$logs"
+summary=
+failed=0
+for stage; do title "$stage" >/dev/null; done
+for stage; do
+    echo "==> $stage: $(title "$stage")"
+    log=$logs/$stage.log
+    started=$(date +%s)
+    result=passed
+    stage "$stage" >"$log" 2>&1 || result=FAILED
+    seconds=$(($(date +%s) - started))
+    if [ "$result" = passed ]; then
+        counts=$(sed -n 's/.*\(Test run with .*\) passed after.*/\1/p; s/^fuzz: \(.* in all\)$/\1/p' "$log" | tail -n 1)
+    else
+        failed=1
+        counts="see $log"
+        [ "$status" -ne 124 ] || counts="not done within $limit s; $counts"
+        grep -aE '✘|error:|ERROR: |WARNING: ThreadSanitizer|SUMMARY: |^fuzz: ' "$log" | head -n 60 || :
+        echo "--- the end of $log"
+        tail -n 60 "$log"
+        echo '---'
+    fi
+    line=$(printf '%-8s %-7s %4d s  %s' "$stage" "$result" "$seconds" "$counts")
+    echo "    $result after $seconds s${counts:+: $counts}"
+    summary="$summary$line
+"
+done
+
+echo
+echo 'Summary'
+printf '%s' "$summary" | sed 's/^/  /'
+exit "$failed"
