@@ -87,8 +87,8 @@ extension BrokenConfiguration {
             10, "backends:\n- name: offline\n  recovery:\n    key: /etc/trousseau/offline.pem\nx:",
             [
                 "10: backends: none of them opens what it seals",
-                "12: backends[0].recovery.certificate: is missing",
                 "13: backends[0].recovery.key: the private key does not belong on this machine",
+                "13: backends[0].recovery.certificate: is missing",
                 "14: x: unknown key",
             ]),
         BrokenConfiguration(14, "", ["15: backends[0].pkcs11.module: is missing"]),

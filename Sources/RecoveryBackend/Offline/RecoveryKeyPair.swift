@@ -115,8 +115,10 @@ public struct RecoveryKeyPair: ~Copyable {
         let certificate = try Certificate.carrying(key, keyIdentifier: key.defaultKeyIdentifier)
         let x509 = certificate.raw
         try certificate.setSerialNumber()
+        let subject = Array(commonName.utf8)
         guard let name = X509_get_subject_name(x509),
-            X509_NAME_add_entry_by_NID(name, NID_commonName, MBSTRING_UTF8, Array(commonName.utf8), -1, -1, 0) == 1,
+            X509_NAME_add_entry_by_NID(
+                name, NID_commonName, MBSTRING_UTF8, subject, Int32(clamping: subject.count), -1, 0) == 1,
             X509_set_issuer_name(x509, name) == 1
         else { throw .library("X509_NAME_add_entry_by_NID") }
         let usage: String
