@@ -49,7 +49,8 @@ public final class KeyringStore: Sendable {
         let lock = readOnly ? nil : try directory.lock(lockName)
         guard try !directory.contains(MarkerFile.name) else {
             throw StoreError(
-                .interrupted, path, "trousseau init did not come to its end here", hint: "run trousseau init again")
+                .interrupted, path, "trousseau init or recover did not come to its end here",
+                hint: "run the same command again")
         }
         if !readOnly {
             try directory.removeTemporaryFiles()

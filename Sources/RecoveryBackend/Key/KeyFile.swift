@@ -27,9 +27,16 @@ enum KeyFile {
     }
 
     /// A file with a secret, into secure memory.
-    static func readSecret(_ path: String) throws(RecoveryError) -> SecretBytes {
+    ///
+    /// - Parameter isPrivate: nobody but its owner may read it. Not asked of a private key: it may come on a medium whose
+    ///   file system has no modes.
+    static func readSecret(_ path: String, isPrivate: Bool = false) throws(RecoveryError) -> SecretBytes {
         let file = try open(path)
         defer { close(file.descriptor) }
+        guard !isPrivate || file.status.st_mode & 0o077 == 0 else {
+            throw RecoveryError(
+                .keyFile, "\(path): others than its owner may read it", hint: "chmod 600 \(path), or type it instead")
+        }
         guard file.status.st_size <= maximumSize else { throw tooLong(path) }
         do {
             return try SecretBytes(capacity: Int(file.status.st_size) + 1) { (memory) in

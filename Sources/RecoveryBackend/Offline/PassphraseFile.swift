@@ -4,9 +4,9 @@ public import Crypto
 public enum PassphraseFile {
     /// Reads it, without the newline at its end.
     ///
-    /// - Throws: `keyFile` when it cannot be read; `passphrase` when it is empty, or has more than one line.
+    /// - Throws: `keyFile` when it cannot be read, or others than its owner may read it; `passphrase` when it is empty, or has more than one line.
     public static func read(_ path: String) throws(RecoveryError) -> SecretBytes {
-        let content = try KeyFile.readSecret(path)
+        let content = try KeyFile.readSecret(path, isPrivate: true)
         return try content.withUnsafeBytes { (bytes) throws(RecoveryError) in
             var line = bytes[...]
             if line.last == UInt8(ascii: "\n") { line = line.dropLast() }

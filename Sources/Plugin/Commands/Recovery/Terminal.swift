@@ -28,7 +28,6 @@ struct Terminal: ~Copyable {
     /// Asks for a line that is not shown; at most 512 bytes. Interrupt and end of file cancel it, and the terminal is
     /// afterwards as it was.
     borrowing func secret(_ prompt: String) throws(CommandFailure) -> SecretBytes {
-        write(prompt)
         var before = termios()
         guard tcgetattr(descriptor, &before) == 0 else {
             throw CommandFailure(.failure, "tcgetattr: \(String(cString: strerror(errno)))")
@@ -43,6 +42,8 @@ struct Terminal: ~Copyable {
             tcsetattr(descriptor, TCSAFLUSH, &before)
             write("\n")
         }
+        // Not before: what is typed at once would be shown, or lost with the change.
+        write(prompt)
         do {
             return try SecretBytes(capacity: 512) { try readSilently(into: $0) }
         } catch let failure as CommandFailure {
