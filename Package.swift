@@ -49,12 +49,15 @@ let package = Package(
 
         // The PKCS#11 backend in a process of its own, for its tests; in no product.
         .executableTarget(
-            name: "PKCS11Driver", dependencies: ["PKCS11Backend", "Keyring", "Crypto", "CLinux"],
+            name: "PKCS11Driver", dependencies: ["PKCS11Backend", "BackendContract", "Keyring", "Crypto", "CLinux"],
             path: "Tests/PKCS11Driver", swiftSettings: strict),
         // Changes a keyring's files and ends itself at one step of it, for the tests of the store; in no product.
         .executableTarget(
             name: "StoreCrasher", dependencies: ["Keyring", "Crypto"], path: "Tests/StoreCrasher",
             swiftSettings: strict),
+        // What every backend has to do, for the tests of each; in no product.
+        .target(
+            name: "BackendContract", dependencies: ["Keyring"], path: "Tests/BackendContract", swiftSettings: strict),
         // Temporary folders and processes for tests; in no product.
         .target(name: "TestSupport", dependencies: ["CLinux"], path: "Tests/TestSupport", swiftSettings: strict),
         // What can only be shown in a process of its own; for CryptoTests.
@@ -67,7 +70,8 @@ let package = Package(
             name: "CryptoTests", dependencies: ["Crypto", "COpenSSL", "HardeningProbe", "TestSupport"],
             swiftSettings: strict),
         .testTarget(
-            name: "KeyringTests", dependencies: ["Keyring", "Crypto", "CLinux", "StoreCrasher", "TestSupport"],
+            name: "KeyringTests",
+            dependencies: ["Keyring", "Crypto", "CLinux", "BackendContract", "StoreCrasher", "TestSupport"],
             swiftSettings: strict),
         .testTarget(
             name: "KMSServerTests",
@@ -80,14 +84,25 @@ let package = Package(
         .testTarget(name: "LayeringTests", dependencies: ["TestSupport"], swiftSettings: strict),
         .testTarget(
             name: "PKCS11BackendTests",
-            dependencies: ["PKCS11Backend", "PKCS11Driver", "Keyring", "Crypto", "CP11Kit", "CLinux", "TestSupport"],
+            dependencies: [
+                "PKCS11Backend", "PKCS11Driver", "Keyring", "Crypto", "COpenSSL", "CP11Kit", "CLinux", "TestSupport",
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "RecoveryBackendTests",
-            dependencies: ["RecoveryBackend", "Keyring", "Crypto", "COpenSSL", "CLinux", "TestSupport"],
+            dependencies: ["RecoveryBackend", "BackendContract", "Keyring", "Crypto", "CLinux", "TestSupport"],
             swiftSettings: strict),
         .testTarget(
-            name: "PluginTests", dependencies: ["Plugin", "Configuration", "Keyring", "CLinux", "TestSupport"],
+            name: "PluginTests",
+            dependencies: ["Plugin", "Configuration", "RecoveryBackend", "Keyring", "CLinux", "TestSupport"],
             swiftSettings: strict),
     ]
 )
+
+// Only for scripts/fuzz.sh: its main function is libFuzzer's, which only --sanitize=fuzzer links.
+if Context.environment["TROUSSEAU_FUZZ"] != nil {
+    package.targets.append(
+        .executableTarget(
+            name: "Fuzz", dependencies: ["Configuration", "PKCS11Backend", "KMSServer", "Keyring", "Crypto"],
+            path: "Tests/Fuzz", exclude: ["Regressions", "README.md"], swiftSettings: strict))
+}

@@ -1,5 +1,9 @@
 #include "CLinux.h"
 
+#include <link.h>
+#include <malloc.h>
+#include <string.h>
+
 int trousseau_mlockall_onfault(void) { return mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT); }
 
 int trousseau_peer_credentials(int fd, pid_t *pid, uid_t *uid, gid_t *gid) {
@@ -65,3 +69,47 @@ int trousseau_epoll_wait(int epoll, uint64_t *identifiers, uint32_t *events, int
     }
     return count;
 }
+
+struct give_back {
+    int relock;
+    size_t page;
+    size_t bytes;
+};
+
+static int give_back_segments(struct dl_phdr_info *object, size_t size, void *context) {
+    (void)size;
+    struct give_back *work = context;
+    /* The vDSO is the kernel's own memory, not a file's. */
+    if (object->dlpi_name != NULL && strstr(object->dlpi_name, "linux-vdso") != NULL) return 0;
+    /* Code with relocations in it is memory of this process, not the file's: giving it back would lose them. */
+    for (int i = 0; i < object->dlpi_phnum; i++) {
+        if (object->dlpi_phdr[i].p_type != PT_DYNAMIC) continue;
+        const ElfW(Dyn) *entry = (const ElfW(Dyn) *)(object->dlpi_addr + object->dlpi_phdr[i].p_vaddr);
+        for (; entry->d_tag != DT_NULL; entry++) {
+            if (entry->d_tag == DT_TEXTREL) return 0;
+            if (entry->d_tag == DT_FLAGS && (entry->d_un.d_val & DF_TEXTREL) != 0) return 0;
+        }
+    }
+    for (int i = 0; i < object->dlpi_phnum; i++) {
+        const ElfW(Phdr) *segment = &object->dlpi_phdr[i];
+        if (segment->p_type != PT_LOAD || (segment->p_flags & PF_W) != 0) continue;
+        const uintptr_t start = (object->dlpi_addr + segment->p_vaddr) & ~(uintptr_t)(work->page - 1);
+        const uintptr_t end =
+            (object->dlpi_addr + segment->p_vaddr + segment->p_filesz + work->page - 1) & ~(uintptr_t)(work->page - 1);
+        /* Locked pages cannot be given back. */
+        munlock((void *)start, end - start);
+        madvise((void *)start, end - start, MADV_DONTNEED);
+        if (work->relock) mlock2((void *)start, end - start, MLOCK_ONFAULT);
+        work->bytes += end - start;
+    }
+    return 0;
+}
+
+size_t trousseau_give_back_start_pages(int relock) {
+    struct give_back work = {relock, (size_t)sysconf(_SC_PAGESIZE), 0};
+    dl_iterate_phdr(give_back_segments, &work);
+    malloc_trim(0);
+    return work.bytes;
+}
+
+void trousseau_limit_malloc_arenas(int count) { mallopt(M_ARENA_MAX, count); }

@@ -16,6 +16,7 @@ public final class RecoveryBackend: SealingBackend {
     public let canUnseal = false
 
     private let path: String
+    private let isShutDown = Mutex(false)
     /// The recipient of the key in the file, once it was read.
     private let known = Mutex<Recipient?>(nil)
 
@@ -37,6 +38,7 @@ public final class RecoveryBackend: SealingBackend {
         generateMissingKey: Bool, until: ContinuousClock.Instant
     ) async throws(SealingError) -> [Recipient] {
         do throws(RecoveryError) {
+            try checkMayRun(until)
             return [try read().recipient]
         } catch {
             throw error.sealingError
@@ -58,6 +60,7 @@ public final class RecoveryBackend: SealingBackend {
         _ kek: KEK, to recipient: Recipient, until: ContinuousClock.Instant
     ) async throws(SealingError) -> Seal {
         do throws(RecoveryError) {
+            try checkMayRun(until)
             let (key, own) = try read()
             guard own.id == recipient.id else {
                 throw RecoveryError(
@@ -72,15 +75,20 @@ public final class RecoveryBackend: SealingBackend {
 
     /// Always fails: the private key is not here.
     public func unseal(_ seal: Seal, until: ContinuousClock.Instant) async throws(SealingError) -> KEK {
-        throw RecoveryError(
-            .recipient, "\(name): a recovery key's seals do not open on this machine",
-            hint: "in an emergency, bring the private key and run trousseau recover", errorClass: .permanent
-        ).sealingError
+        do throws(RecoveryError) {
+            try checkMayRun(until)
+            throw RecoveryError(
+                .recipient, "\(name): a recovery key's seals do not open on this machine",
+                hint: "in an emergency, bring the private key and run trousseau recover", errorClass: .permanent)
+        } catch {
+            throw error.sealingError
+        }
     }
 
     /// Reads the key: more cannot go wrong here.
     public func probe(until: ContinuousClock.Instant) async throws(SealingError) {
         do throws(RecoveryError) {
+            try checkMayRun(until)
             _ = try read()
         } catch {
             throw error.sealingError
@@ -103,8 +111,17 @@ public final class RecoveryBackend: SealingBackend {
         }
     }
 
-    /// Nothing is open.
-    public func shutdown(until: ContinuousClock.Instant) async {}
+    /// Nothing is open; calls are refused from now on.
+    public func shutdown(until: ContinuousClock.Instant) async { isShutDown.withLock { $0 = true } }
+
+    private func checkMayRun(_ until: ContinuousClock.Instant) throws(RecoveryError) {
+        guard !isShutDown.withLock({ $0 }) else {
+            throw RecoveryError(.shutdown, "\(name): shut down", errorClass: .retry)
+        }
+        guard ContinuousClock.now < until else {
+            throw RecoveryError(.deadline, "\(name): no time left", errorClass: .retry)
+        }
+    }
 
     private func read() throws(RecoveryError) -> (key: RecipientKey, recipient: Recipient) {
         let pem = try KeyFile.readPublic(path)

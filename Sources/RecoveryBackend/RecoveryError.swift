@@ -17,6 +17,10 @@ public struct RecoveryError: Error, Sendable, Equatable {
         case seal
         /// The recipient is another key than the one in the file, or the private half is not here.
         case recipient
+        /// No time was left for the call.
+        case deadline
+        /// The backend was shut down.
+        case shutdown
         /// libcrypto failed.
         case cryptography
     }

@@ -21,7 +21,7 @@ struct DamagedKeyringTests {
                     damaged[position] ^= 1
                     try Files.write(damaged, to: file)
                     let story = try await refusal(node, server)
-                    #expect(story.contains(file), "byte \(position) of \(file): \(story)")
+                    #expect(isNamed(file, in: story), "byte \(position) of \(file): \(story)")
                     #expect(try Files.read(file) == damaged, "byte \(position) of \(file) was repaired")
                 }
                 try Files.write(whole, to: file)
@@ -88,9 +88,13 @@ struct DamagedKeyringTests {
         }
         var story = ""
         if plugin.process.isRunning {
-            let status = try await server.ask("status")
-            #expect(status["code"].string != "OK", "Status is OK")
-            story += status["details"].string + "\n" + (try await node.run("status")).text
+            try await eventually("Status says why", within: .seconds(30)) {
+                let status = try await server.ask("status")
+                #expect(status["code"].string != "OK", "Status is OK")
+                story = status["details"].string + "\n"
+                return status["code"].string == "OK" || !story.contains("is being opened")
+            }
+            story += try await node.run("status").text
             let end = try await plugin.stop()
             #expect(end.exit == .code(0), "\(end.text)")
             return story + end.text
@@ -98,6 +102,14 @@ struct DamagedKeyringTests {
         let end = try await plugin.process.waitForExit(within: .seconds(5))
         #expect(end.exit == .code(4), "\(end.text)")
         return story + end.text
+    }
+
+    /// A record that parses is named by its KEK: only that KEK can tell that its record was altered. So it is with roles.
+    private func isNamed(_ file: String, in story: String) -> Bool {
+        if story.contains(file) { return true }
+        let name = file.split(separator: "/").last ?? ""
+        let kekID = name.split(whereSeparator: { $0 == "-" || $0 == "." }).dropFirst().first
+        return name == "roles" ? story.contains("the roles") : story.contains("KEK \(kekID ?? "?")")
     }
 
     /// A sample, without the lines that are for people only.

@@ -1,3 +1,4 @@
+internal import BackendContract
 internal import Crypto
 internal import Keyring
 internal import PKCS11Backend
@@ -32,6 +33,13 @@ struct Command {
         case "diagnose":
             return await backend.diagnose(until: until).map {
                 "finding \($0.severity.rawValue) \($0.subject): \($0.detail) (\($0.hint ?? ""))"
+            }
+        case "contract":
+            // Of another token.
+            guard arguments.count == 2, let description = Hex.decode(arguments[1]) else { return ["error arguments"] }
+            let foreign = Recipient(id: arguments[0], kind: "pkcs11", description: description)
+            return await BackendContract.run(backend, foreign: foreign).map { check in
+                check.violation.map { "violation \(check.requirement): \($0)" } ?? "kept \(check.requirement)"
             }
         case "shutdown":
             await backend.shutdown(until: until)

@@ -56,3 +56,13 @@ enum {
     TROUSSEAU_EPOLLHUP = EPOLLHUP | EPOLLRDHUP | EPOLLERR,
 };
 static const uint32_t TROUSSEAU_EPOLLET = EPOLLET;
+
+/* Gives back the pages of the program's and its libraries' code and constants that are in memory: start-up has touched
+ * many that serving never does. They are read again from their files when they are used, and locked then if all memory
+ * is (`relock`). Only segments that are never written are touched, under the dynamic linker's own lock, so that nothing
+ * is loaded or unloaded meanwhile. Also gives free heap memory back. Returns the number of bytes looked at. */
+size_t trousseau_give_back_start_pages(int relock);
+
+/* At most so many arenas for malloc: each thread would get one of its own, which keeps its own free memory. Call it
+ * before there are threads. */
+void trousseau_limit_malloc_arenas(int count);

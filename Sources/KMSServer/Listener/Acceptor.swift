@@ -188,20 +188,25 @@ final class Acceptor: Sendable {
         let count = recv(
             connection.descriptor, &start, start.count, Int32(MSG_PEEK | MSG_DONTWAIT))
         if count < 0 && (errno == EAGAIN || errno == EINTR) { return }
-        let isPreface = count > 0 && start.prefix(count) == Connection.preface.prefix(count)
-        if isPreface && count < Connection.preface.count {
-            // More may come. If the peer has closed its sending half instead, its time runs out.
-            return
-        }
+        let beginsWell = count > 0 && start.prefix(count) == Connection.preface.prefix(count)
+        let isPreface = beginsWell && count == Connection.preface.count
+        // More may come. If the peer has closed its sending half instead, its time runs out.
+        if beginsWell && !isPreface && !Acceptor.isGone(connection.descriptor) { return }
         guard isPreface, poller.watches(connection.descriptor, .hangUp, identifier: identifier) else {
             state.connections[identifier] = nil
             close(connection.descriptor)
-            return refuse(count > 0 ? .notHTTP2 : .silent, connection.user, connection.entrance)
+            return refuse(count > 0 && !beginsWell ? .notHTTP2 : .silent, connection.user, connection.entrance)
         }
         state.connections[identifier]?.stage = .serving
         sharedCounts.withLock { $0.accepted += 1 }
         serve(connection.descriptor, connection.entrance)
         state.sweepLater()
+    }
+
+    /// Whether the peer has closed both halves, however much of what it sent is still unread.
+    private static func isGone(_ descriptor: Int32) -> Bool {
+        var event = pollfd(fd: descriptor, events: 0, revents: 0)
+        return poll(&event, 1, 0) > 0 && event.revents & Int16(POLLHUP) != 0
     }
 
     /// Forgets the connections that core has closed.

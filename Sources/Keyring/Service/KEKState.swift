@@ -70,6 +70,8 @@ struct KEKState: Sendable {
         return .start
     }
 
+    var waiterCount: Int { waiters.count }
+
     /// Waits no longer.
     mutating func leave(_ id: UInt64) { waiters[id] = nil }
 

@@ -195,3 +195,10 @@ extension KeyringService {
         return .success(OpenedKEK(trusted, backend: backend, latency: opened.latency))
     }
 }
+
+extension KeyringService {
+    /// How many wait for a KEK; nil when nobody opens it.
+    func waiters(for kekID: KEKID) -> Int? {
+        state.withLock { state in state.keks[kekID].flatMap { $0.isOpening ? $0.waiterCount : nil } }
+    }
+}

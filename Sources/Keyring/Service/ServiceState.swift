@@ -127,7 +127,8 @@ struct ServiceState: Sendable {
             unknown += " Damaged files of the keyring: \(damaged.map(\.file).joined(separator: ", "))"
         }
         return Snapshot(
-            active: active, refusal: refusal, unknownKEK: ServiceError(.notFound, unknown),
+            active: active, refusal: refusal,
+            unknownKEK: isShutDown ? refusal : ServiceError(.notFound, unknown),
             entries: isShutDown ? [] : keks.values.map { Snapshot.Entry($0.record.identity, $0.opened?.cipher) })
     }
 }

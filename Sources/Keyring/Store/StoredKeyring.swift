@@ -67,7 +67,8 @@ public struct StoredKeyring: Sendable {
         }
         let name = RecordFile.name(generation: roles.active.generation, roles.active.kekID)
         guard let record = record(of: roles.active.kekID), record.file == name else {
-            throw absent(name, hint: StoredKeyring.backup)
+            throw absent(
+                name, "not there, but named by \(path(RolesFile.name)) as the active KEK's", hint: StoredKeyring.backup)
         }
         return (roles, record)
     }
@@ -76,17 +77,21 @@ public struct StoredKeyring: Sendable {
     ///
     /// - Throws: `missing`, `damaged`.
     public func requireRoles() throws(StoreError) -> Roles {
-        guard let roles else { throw absent(RolesFile.name, hint: StoredKeyring.backup) }
-        return roles
+        if let roles { return roles }
+        // An init that no backend let come to its end leaves a directory without a keyring.
+        guard !records.isEmpty || !damaged.isEmpty || !localSeals.isEmpty || highest != nil else {
+            throw StoreError(.missing, directory, "there is no keyring", hint: "run trousseau init")
+        }
+        throw absent(RolesFile.name, hint: StoredKeyring.backup)
     }
 
     private static let backup = "restore it from a backup of the whole directory"
 
     private func path(_ file: String) -> String { directory + "/" + file }
 
-    private func absent(_ file: String, hint: String) -> StoreError {
+    private func absent(_ file: String, _ reason: String = "not there", hint: String) -> StoreError {
         guard let damage = damaged.first(where: { $0.file == file }) else {
-            return StoreError(.missing, path(file), "not there", hint: hint)
+            return StoreError(.missing, path(file), reason, hint: hint)
         }
         return StoreError(.damaged, path(file), damage.reason, hint: hint)
     }

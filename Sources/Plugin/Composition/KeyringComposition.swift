@@ -34,6 +34,11 @@ enum KeyringComposition {
 
     /// A failure of the keyring, for the command line.
     static func failure(_ error: KeyringError) -> CommandFailure {
-        CommandFailure(.keyring, error.message, hint: error.hint)
+        let code: ExitCode =
+            switch error.code {
+            case .store, .name: .keyring
+            case .tooFewSeals, .recovery, .format, .cryptography: .failure
+            }
+        return CommandFailure(code, error.message, hint: error.hint)
     }
 }

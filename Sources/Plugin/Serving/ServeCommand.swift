@@ -56,7 +56,11 @@ enum ServeCommand {
             service = try KeyringService(
                 directory: configuration.keyring.directory, name: configuration.keyring.name, chain: chain,
                 minimumSeals: configuration.keyring.minimumSeals, log: log,
-                onChange: { state in notification.status(state.description) })
+                onChange: { state in
+                    notification.status(state.description)
+                    // Libraries are loaded and keys are open: from here on little more is needed.
+                    if state.phase == .serving { Hardening.giveBackStartMemory() }
+                })
         } catch {
             throw KeyringComposition.failure(error)
         }

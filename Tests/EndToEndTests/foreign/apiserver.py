@@ -123,8 +123,18 @@ class APIServer(Hostile, Load):
                 "annotations": {key: len(value) for key, value in stored.annotations.items()},
                 "ciphertextSize": len(stored.ciphertext)}
 
+    # How gRPC core words that a connection has ended: that is no answer of the plugin's. Go's client tries again then.
+    LOST = ("Broken pipe", "Socket closed", "Connection reset by peer", "GOAWAY received")
+
     def do_status(self, wait=True, timeout=None):
         """One Status, as it is answered."""
+        for _ in range(20):
+            answer = self.status_once(wait, timeout)
+            if not wait or answer.get("details") not in self.LOST:
+                break
+        return answer
+
+    def status_once(self, wait, timeout):
         begin = time.monotonic()
         try:
             answer = self.v2.Status(v2.StatusRequest(), timeout=timeout or self.TIMEOUT, wait_for_ready=wait)

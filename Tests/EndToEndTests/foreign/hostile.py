@@ -181,8 +181,8 @@ class Hostile:
 
     def connect(self):
         raw = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        raw.connect(self.path)  # Waits while the backlog is full, which a socket with a timeout does not.
         raw.settimeout(5)
-        raw.connect(self.path)
         return raw
 
     def do_hold(self, count, say="nothing"):

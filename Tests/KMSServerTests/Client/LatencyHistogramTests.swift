@@ -55,6 +55,21 @@ struct LatencyHistogramTests {
         #expect(histogram.count == 10000)
     }
 
+    @Test("is the same whether its latencies were counted in one or in two")
+    func sum() {
+        var (whole, first, second) = (LatencyHistogram(), LatencyHistogram(), LatencyHistogram())
+        for value: UInt64 in 0..<1000 {
+            whole.record(nanoseconds: value * value)
+            if value % 3 == 0 {
+                first.record(nanoseconds: value * value)
+            } else {
+                second.record(nanoseconds: value * value)
+            }
+        }
+        first.add(second)
+        #expect(first == whole)
+    }
+
     @Test("counts what is longer than an hour as an hour")
     func bound() {
         var histogram = LatencyHistogram()

@@ -14,7 +14,7 @@ import Testing
             #expect(created.seals.map(\.state) == [.verified])
             #expect(created.seals.map(\.recipientID) == [backend.recipient.id])
             let unseals = backend.calls(.unseal)
-            try await Rig.with(path, [.init(backend)]) { rig in
+            try await Rig.with(path, [.init(backend)]) { (rig: Rig) async throws in
                 await rig.phases.reached(.serving)
                 let status = try rig.service.status()
                 #expect(status.keyID == created.keyID.text)

@@ -36,6 +36,8 @@ final class MemoryBackend: SealingBackend {
     private let cipher: XAES256GCM
     private let state = Mutex(State())
 
+    private let key: UInt8
+
     init(
         _ name: String, kind: String = "memory", key: UInt8 = 1, isAuthenticating: Bool = true, hasKey: Bool = true
     ) throws {
@@ -43,10 +45,16 @@ final class MemoryBackend: SealingBackend {
         self.name = name
         self.kind = kind
         self.isAuthenticating = isAuthenticating
+        self.key = key
         let bytes = [UInt8](repeating: key, count: 32)
         cipher = try bytes.withUnsafeBytes { try XAES256GCM(key: SecretBytes(copying: $0)) }
         recipient = Recipient(id: "\(kind):key\(key)", kind: kind, description: [key])
         state.withLock { $0.hasKey = hasKey }
+    }
+
+    /// Another one with the same sealing key, as after a restart.
+    func again() throws -> MemoryBackend {
+        try MemoryBackend(name, kind: kind, key: key, isAuthenticating: isAuthenticating)
     }
 
     // MARK: What tests say and ask
@@ -186,9 +194,9 @@ final class MemoryBackend: SealingBackend {
         for watcher in reached { watcher.resume() }
         do throws(SealingError) {
             guard !isShutDown else { throw SealingError(.retry, "\(name): shut down") }
-            guard ContinuousClock.now < until else { throw SealingError(.retry, "\(name): no time left") }
             switch behaviour {
-            case .works, .lies: break
+            case .works, .lies:
+                guard ContinuousClock.now < until else { throw SealingError(.retry, "\(name): no time left") }
             case .fails(let error): throw error
             case .hangs, .waits: await hold(function)
             }

@@ -23,6 +23,13 @@ public struct LatencyHistogram: Sendable, Equatable {
         if value > maximum { maximum = value }
     }
 
+    /// Counts all latencies that another one has counted.
+    public mutating func add(_ other: LatencyHistogram) {
+        for index in buckets.indices { buckets[index] += other.buckets[index] }
+        count += other.count
+        maximum = max(maximum, other.maximum)
+    }
+
     /// The latency that a share of all did not exceed: 0.5 is the median. Zero when nothing was recorded.
     public func quantile(_ share: Double) -> Duration {
         guard count > 0 else { return .zero }

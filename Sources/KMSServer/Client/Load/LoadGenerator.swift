@@ -37,7 +37,7 @@ public final class LoadGenerator {
     ///   - timeout: of each call.
     /// - Throws: `notReachable`, `resources`.
     public init(
-        _ operation: consuming LoadOperation, socket: String, concurrency: Int, connections: Int, timeout: Duration
+        _ operation: LoadOperation, socket: String, concurrency: Int, connections: Int, timeout: Duration
     ) throws(ClientError) {
         var all: [LoadConnection] = []
         for _ in 0..<max(1, connections) {
@@ -71,7 +71,7 @@ public final class LoadGenerator {
         let begin = LoadTime.now()
         let end = begin + duration
         let limit = end + timeout + LoadGenerator.grace
-        for index in lanes.indices { launch(index, at: begin, &result) }
+        for index in lanes.indices { launch(index, at: .now(), &result) }
         var now = LoadTime.now()
         while now < end || inFlight > 0 {
             guard now < limit else {

@@ -1,7 +1,7 @@
 internal import Crypto
 
 /// A call that a load generator repeats: what is sent, and what has to come back.
-public struct LoadOperation: ~Copyable {
+public final class LoadOperation {
     /// The methods that can be repeated.
     public enum Method: Sendable, CaseIterable {
         case status, encrypt, decrypt, v1Encrypt, v1Decrypt
@@ -22,7 +22,7 @@ public struct LoadOperation: ~Copyable {
     /// Asks the plugin once, which for a decryption makes the ciphertext.
     ///
     /// - Throws: what that call throws; `invalidAnswer` when the plugin does not decrypt what it encrypted.
-    public init(_ method: Method, socket: String, timeout: Duration) throws(ClientError) {
+    public convenience init(_ method: Method, socket: String, timeout: Duration) throws(ClientError) {
         let client = try KMSClient(socket: socket, timeout: timeout)
         let plaintext: SecretBytes
         do throws(CryptoError) {

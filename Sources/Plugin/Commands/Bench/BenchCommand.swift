@@ -3,10 +3,10 @@ internal import KMSServer
 
 /// `trousseau bench`.
 enum BenchCommand {
-    /// As kube-apiserver's.
-    private static let timeout = Duration.seconds(3)
-    /// Not counted: connections settle, caches and branch predictors fill.
-    private static let warmUp = Duration.milliseconds(300)
+    /// Several operations take turns of about a second, five at most, rather than one after the other: what else
+    /// happens on the machine then meets all of them, and their ratios mean something.
+    private static let turn = Duration.seconds(1)
+    private static let maximumTurns = 5
 
     static func run(_ options: Command.Bench) throws(CommandFailure) -> ExitCode {
         if let pid = options.pid, ProcessUsage.of(pid: pid) == nil {
@@ -18,24 +18,13 @@ enum BenchCommand {
         } catch {
             throw CommandFailure(.failure, "bench: \(error)")
         }
-        var measurements: [BenchMeasurement] = []
-        var failure: CommandFailure?
+        var series: [BenchSeries] = []
         for (operation, method) in methods(options.operation) {
-            do throws(ClientError) {
-                measurements.append(try measure(options, operation, method))
-            } catch {
-                // Few plugins have both APIs.
-                if options.operation == .all, error.code == .unimplemented {
-                    StandardStreams.writeError(
-                        "trousseau: bench: \(operation.rawValue) is left out: \(error.message)\n")
-                    continue
-                }
-                failure = CommandFailure(
-                    error.code == .notReachable ? .notRunning : .failure,
-                    "bench: \(operation.rawValue): \(error.message)", hint: error.hint)
-                break
-            }
+            if let one = try prepare(options, operation, method) { series.append(one) }
         }
+        guard !series.isEmpty else { throw CommandFailure(.failure, "bench: the plugin has no KMS API") }
+        let failure = measure(options, series)
+        let measurements = series.filter { $0.result.duration > .zero }.map(\.measurement)
         if !measurements.isEmpty {
             let report = BenchReport(
                 socket: options.socket, concurrency: options.concurrency, connections: options.connections,
@@ -43,7 +32,6 @@ enum BenchCommand {
             StandardStreams.write(options.output == .json ? report.json.text : report.text)
         }
         if let failure { throw failure }
-        guard !measurements.isEmpty else { throw CommandFailure(.failure, "bench: the plugin has no KMS API") }
         return measurements.contains { $0.errors > 0 } ? .failure : .success
     }
 
@@ -60,22 +48,37 @@ enum BenchCommand {
         }
     }
 
-    private static func measure(
+    /// Nil for an operation that the plugin does not have and that nobody has named: few plugins have both APIs.
+    private static func prepare(
         _ options: Command.Bench, _ operation: Command.Bench.Operation, _ method: LoadOperation.Method
-    ) throws(ClientError) -> BenchMeasurement {
-        let generator = try LoadGenerator(
-            try LoadOperation(method, socket: options.socket, timeout: timeout), socket: options.socket,
-            concurrency: options.concurrency, connections: options.connections, timeout: timeout)
-        _ = generator.run(for: min(warmUp, options.duration))
-        let before = options.pid.flatMap(ProcessUsage.of)
-        let result = generator.run(for: options.duration)
-        let after = options.pid.flatMap(ProcessUsage.of)
-        var measurement = BenchMeasurement(
-            operation: operation, calls: result.calls, errors: result.errors, duration: result.duration,
-            p50: result.latencies.quantile(0.5), p99: result.latencies.quantile(0.99),
-            p999: result.latencies.quantile(0.999), sampleError: result.sampleError)
-        if let before, let after { measurement.serverTime = after.processorTime - before.processorTime }
-        measurement.serverResident = after?.residentBytes
-        return measurement
+    ) throws(CommandFailure) -> BenchSeries? {
+        do throws(ClientError) {
+            return try BenchSeries(options, operation, method)
+        } catch {
+            guard options.operation == .all, error.code == .unimplemented else { throw failure(operation, error) }
+            StandardStreams.writeError("trousseau: bench: \(operation.rawValue) is left out: \(error.message)\n")
+            return nil
+        }
+    }
+
+    /// Nil when all turns were taken.
+    private static func measure(_ options: Command.Bench, _ series: [BenchSeries]) -> CommandFailure? {
+        let turns = series.count == 1 ? 1 : min(max(Int(options.duration / turn), 1), maximumTurns)
+        for _ in 0..<turns {
+            for one in series {
+                do throws(ClientError) {
+                    try one.run(for: options.duration / turns)
+                } catch {
+                    return failure(one.operation, error)
+                }
+            }
+        }
+        return nil
+    }
+
+    private static func failure(_ operation: Command.Bench.Operation, _ error: ClientError) -> CommandFailure {
+        CommandFailure(
+            error.code == .notReachable ? .notRunning : .failure, "bench: \(operation.rawValue): \(error.message)",
+            hint: error.hint)
     }
 }

@@ -71,8 +71,7 @@ enum KMSCommand {
         if answer.keyID != expected { expected = try statusKeyID(options, client) }
         guard answer.keyID == expected else {
             let names = "Status \(Quoted.text(expected)), Encrypt \(Quoted.text(answer.keyID))"
-            try check(options, "Encrypt", ["its key_id is not the one of Status: \(names)"])
-            throw failure(options, "the key_ids of Status and Encrypt differ")
+            throw refusal(options, "Encrypt", "its key_id is not the one of Status: \(names)")
         }
         return SealedText(
             api: .v2, ciphertext: answer.ciphertext, keyID: answer.keyID,
@@ -123,13 +122,21 @@ enum KMSCommand {
         }
     }
 
-    /// Each violation of what kube-apiserver checks.
     private static func check(
         _ options: Command.KMS, _ method: String, _ violations: [String]
     ) throws(CommandFailure) {
         guard let first = violations.first else { return }
-        let message = "kms \(options.operation.rawValue): \(method): kube-apiserver would refuse the answer: \(first)"
-        throw CommandFailure(.failure, message, details: violations.dropFirst().map { "  also \($0)" })
+        throw refusal(options, method, first, violations.dropFirst())
+    }
+
+    /// An answer that breaks the contract; each violation in a line of its own.
+    private static func refusal(
+        _ options: Command.KMS, _ method: String, _ first: String, _ others: ArraySlice<String> = []
+    ) -> CommandFailure {
+        CommandFailure(
+            .failure,
+            "kms \(options.operation.rawValue): \(method): kube-apiserver would refuse the answer: \(first)",
+            details: others.map { "  also \($0)" })
     }
 
     private static func print(_ options: Command.KMS, _ members: [(name: String, value: String)]) throws(CommandFailure)

@@ -6,7 +6,9 @@ enum StatusText {
         text += section("KEKS", keks(report))
         text += section("SEALS", seals(report))
         text += section("BACKENDS", backends(report))
-        for problem in problems(report) { text += "! \(problem)\n" }
+        let problems = problems(report)
+        if !problems.isEmpty { text += "\n" }
+        for problem in problems { text += "! \(problem)\n" }
         return text
     }
 
@@ -93,7 +95,7 @@ enum StatusText {
                 "backend \(backend["name"]?.string ?? "?"): \(backend["lastError"]?.string ?? "?")"
                     + hint(backend["lastErrorHint"]))
         }
-        return problems.isEmpty ? [] : [""] + problems
+        return problems
     }
 
     private static func hint(_ value: JSONValue?) -> String { value?.string.map { "; \($0)" } ?? "" }
