@@ -2,6 +2,11 @@ import Crypto
 import Keyring
 import RecoveryBackend
 import TestSupport
+import Testing
+
+/// The suites of this module, one test after the other: making keys takes a core for seconds, and tests of other modules
+/// wait for answers meanwhile.
+@Suite(.serialized) enum RecoveryBackendSuites {}
 
 /// OpenSSL's own command line, which an operator may have instead of this program.
 struct OpenSSL {
