@@ -19,7 +19,8 @@ deps: ## install packages (root or sudo); quick when all is there
 
 build: deps ## release build of the program
 	@echo '==> release build'
-	@$(SWIFT) build -c release --static-swift-stdlib --product trousseau
+	# Colours only where there is a terminal would be another command line, and all built again.
+	@$(SWIFT) build -c release --static-swift-stdlib --product trousseau --no-color-diagnostics
 	@echo 'built .build/release/trousseau'
 
 run: build ## a plugin on a SoftHSM token in ./local, in the foreground; Ctrl-C ends it

@@ -15,7 +15,9 @@ let strict: [SwiftSetting] = [
 let package = Package(
     name: "trousseau",
     products: [
-        .executable(name: "trousseau", targets: ["Plugin"])
+        .executable(name: "trousseau", targets: ["Plugin"]),
+        // Loaded by tests as the HSM's module; not for installation.
+        .library(name: "PKCS11Shim", type: .dynamic, targets: ["PKCS11Shim"]),
     ],
     targets: [
         // C libraries, one module each.
@@ -51,6 +53,10 @@ let package = Package(
         .executableTarget(
             name: "PKCS11Driver", dependencies: ["PKCS11Backend", "BackendContract", "Keyring", "Crypto", "CLinux"],
             path: "Tests/PKCS11Driver", swiftSettings: strict),
+        // A PKCS#11 module that does to a real one what a script says, for the same tests.
+        .target(
+            name: "PKCS11Shim", dependencies: ["CP11Kit"], path: "Tests/PKCS11Shim",
+            cSettings: [.define("_GNU_SOURCE"), .unsafeFlags(["-fvisibility=hidden"])]),
         // Changes a keyring's files and ends itself at one step of it, for the tests of the store; in no product.
         .executableTarget(
             name: "StoreCrasher", dependencies: ["Keyring", "Crypto"], path: "Tests/StoreCrasher",

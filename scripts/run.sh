@@ -30,7 +30,7 @@ if [ "$stopping" = no ]; then
     echo
     echo '==> one round trip, as kube-apiserver makes it'
     sealed=$folder/sealed.json
-    text='the 32 bytes of a DEK seed: 012345'
+    text='thirty-two bytes, as a DEK seed.'
     printf '%s' "$text" | "$program" kms encrypt --socket "$socket" >"$sealed"
     echo "plaintext   $text"
     sed -n 's/.*"ciphertext": *"\([^"]*\)".*/ciphertext  \1/p; s/.*"keyID": *"\([^"]*\)".*/key_id      \1/p' "$sealed"

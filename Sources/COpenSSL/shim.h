@@ -31,3 +31,4 @@ static inline int trousseau_cms_recipient_count(CMS_ContentInfo *cms) { return s
 static inline CMS_RecipientInfo *trousseau_cms_recipient(CMS_ContentInfo *cms, int index) { return sk_CMS_RecipientInfo_value(CMS_get0_RecipientInfos(cms), index); }
 static inline void trousseau_free(void *p) { OPENSSL_free(p); }
 static inline unsigned long trousseau_rfc2253(void) { return XN_FLAG_RFC2253; }
+static inline int trousseau_evp_pkey_public_key(void) { return EVP_PKEY_PUBLIC_KEY; }

@@ -97,5 +97,7 @@ public struct PluginConfiguration: Sendable, Equatable {
         public var allowUnsafeKey: Bool
         /// Log in although the token says that a wrong PIN was tried before.
         public var allowPINCountLow: Bool
+        /// Seal by RSA-OAEP with SHA-1 when the token has no other hash for it.
+        public var allowSHA1OAEP: Bool
     }
 }

@@ -37,13 +37,20 @@ enum Diagnosis {
             findings.append(
                 Finding(.warning, "key \(key.name)", reason, hint: "make a key with init --generate-keys"))
         }
-        findings.append(
-            check("mechanism", "chosen, and two round trips passed") { () throws(PKCS11Error) in
-                try token.withKey { (use) throws(PKCS11Error) in
-                    _ = try SealingMechanisms.choose(use.session, use.info.slot, use.key)
-                }
-            })
-        return findings
+        return findings + mechanisms(token)
+    }
+
+    /// What the key can do on this token, a line a mechanism: the chosen one, and why not the others.
+    private static func mechanisms(_ token: Token) -> [Finding] {
+        var verdicts: [MechanismChoice.Verdict] = []
+        let chosen = check("mechanism", "chosen, and two round trips passed") { () throws(PKCS11Error) in
+            try token.withKey { (use) throws(PKCS11Error) in
+                let choice = try token.choose(use)
+                verdicts = choice.verdicts
+                _ = try choice.chosen(for: use.key)
+            }
+        }
+        return [chosen] + verdicts.map { Finding(.ok, "mechanism \($0.mechanism.name)", $0.reason) }
     }
 
     private static func flags(_ info: TokenInfo) -> [Finding] {

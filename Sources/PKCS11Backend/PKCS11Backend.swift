@@ -2,7 +2,7 @@ public import Keyring
 internal import Crypto
 internal import Synchronization
 
-/// Seals KEKs by an AES key inside a PKCS#11 token.
+/// Seals KEKs by an AES or RSA key inside a PKCS#11 token.
 ///
 /// Blocking calls run on a few threads of its own, each call in a session of its own: that is enough, since the HSM is
 /// asked once a KEK and process, never in the path of a request. Login and whatever makes the module anew exclude all
@@ -23,21 +23,28 @@ public final class PKCS11Backend: SealingBackend {
     /// Checks the configuration; opens nothing.
     ///
     /// - Throws: `PKCS11Error.configuration` or `pinSource`.
-    public init(_ configuration: PKCS11Configuration, log: Log) throws(PKCS11Error) {
+    public convenience init(_ configuration: PKCS11Configuration, log: Log) throws(PKCS11Error) {
+        try self.init(configuration, log: log, longestBackoff: .seconds(30))
+    }
+
+    /// - Parameter longestBackoff: the longest time between two attempts to make the module anew.
+    package init(
+        _ configuration: PKCS11Configuration, log: Log, longestBackoff: Duration
+    ) throws(PKCS11Error) {
         self.configuration = try CheckedConfiguration(configuration)
         name = configuration.name
-        token = Token(self.configuration, log: log)
+        token = Token(self.configuration, log: log, backoff: ReopenBackoff(longest: longestBackoff))
         threads = CallThreads(configuration.name, limit: configuration.maxSessions)
     }
 
-    /// The one key that the URI selects, probed by two round trips: at most six C_Encrypt and C_Decrypt calls.
+    /// The one key that the URI selects, with its mechanism chosen by round trips: six calls a mechanism tried.
     public func recipients(
         generateMissingKey: Bool, until: ContinuousClock.Instant
     ) async throws(SealingError) -> [Recipient] {
         try await call(until) { (token) throws(PKCS11Error) in
             if generateMissingKey { _ = try token.generateKeyIfMissing() }
             let recipient = try token.withKey { (use) throws(PKCS11Error) in
-                _ = try SealingMechanisms.choose(use.session, use.info.slot, use.key)
+                _ = try token.choose(use).chosen(for: use.key)
                 return try KeyDescription(use.info, use.key).recipient()
             }
             self.known.withLock { $0 = recipient }
@@ -56,17 +63,23 @@ public final class PKCS11Backend: SealingBackend {
         return description.matches(configuration.uri)
     }
 
-    /// True: only the token's AES key makes such seals.
-    public func isAuthenticated(_ seal: Seal) -> Bool { true }
+    /// Whether the token's AES key made it. Anyone who knows the public key can make an RSA-OAEP seal; one that does not
+    /// parse proves nothing either.
+    public func isAuthenticated(_ seal: Seal) -> Bool {
+        guard let parsed = try? PKCS11Seal(seal.bytes), let mechanism = try? SealingMechanisms.named(parsed) else {
+            return false
+        }
+        return mechanism.style.isAuthenticated
+    }
 
-    /// One C_Encrypt.
+    /// One C_Encrypt or C_WrapKey, or none (RSA); the process' first seal probes the mechanism before.
     public func seal(
         _ kek: KEK, to recipient: Recipient, until: ContinuousClock.Instant
     ) async throws(SealingError) -> Seal {
         try await call(until) { (token) throws(PKCS11Error) in
             let seal = try token.withKey { (use) throws(PKCS11Error) in
                 try PKCS11Backend.compare(recipient, use)
-                let mechanism = try SealingMechanisms.choose(use.key)
+                let mechanism = try token.mechanism(use)
                 return try kek.withUnsafeBytes { (bytes) throws(PKCS11Error) in
                     try mechanism.seal(bytes, context: PKCS11Seal.context(kek.id), use.session, use.key)
                 }
@@ -75,7 +88,7 @@ public final class PKCS11Backend: SealingBackend {
         }
     }
 
-    /// One C_Decrypt.
+    /// One C_Decrypt or C_UnwrapKey.
     public func unseal(_ seal: Seal, until: ContinuousClock.Instant) async throws(SealingError) -> KEK {
         try await call(until) { (token) throws(PKCS11Error) in
             // Before any hardware is asked.
@@ -89,7 +102,7 @@ public final class PKCS11Backend: SealingBackend {
                 do {
                     return try KEK(secret)
                 } catch {
-                    throw PKCS11Error(.call, "KEK: \(error)", errorClass: .retry)
+                    throw PKCS11Error(.local, "KEK: \(error)", errorClass: .retry)
                 }
             }
         }
@@ -100,11 +113,16 @@ public final class PKCS11Backend: SealingBackend {
         try await call(until) { (token) throws(PKCS11Error) in
             try token.withKey { (use) throws(PKCS11Error) in
                 // A key object may outlive its token in the library's memory: ask for the token first.
-                _ = try use.session.module.token(in: use.info.slot)
+                do throws(PKCS11Error) {
+                    _ = try use.session.module.token(in: use.info.slot)
+                } catch  where error.level == .generalError || error.level == .request {
+                    // No request of anybody's is at fault, whatever the code says.
+                    throw PKCS11Error(error, level: .module, errorClass: .reopen)
+                }
                 if let canary = self.canary.withLock({ $0 }) {
                     try canary.check(use)
                 } else {
-                    let canary = try Canary(use)
+                    let canary = try Canary(use, by: token.mechanism(use))
                     try canary.check(use)
                     self.canary.withLock { $0 = canary }
                 }

@@ -20,6 +20,9 @@ public struct PKCS11Configuration: Sendable {
     /// Accept a PIN that stands in the URI.
     public var allowPINValue = false
 
+    /// Seal by RSA-OAEP with SHA-1 when the token has it with no other hash.
+    public var allowSHA1OAEP = false
+
     /// A configuration with default limits.
     public init(name: String, module: String, key: String, pinSource: String?, guardDirectory: String) {
         self.name = name
@@ -40,6 +43,7 @@ struct CheckedConfiguration: Sendable {
     let maxSessions: Int
     let allowUnsafeKey: Bool
     let allowPINCountLow: Bool
+    let allowSHA1OAEP: Bool
 
     /// Opens nothing and reads no file.
     init(_ raw: PKCS11Configuration) throws(PKCS11Error) {
@@ -74,5 +78,6 @@ struct CheckedConfiguration: Sendable {
         maxSessions = raw.maxSessions
         allowUnsafeKey = raw.allowUnsafeKey
         allowPINCountLow = raw.allowPINCountLow
+        allowSHA1OAEP = raw.allowSHA1OAEP
     }
 }

@@ -16,6 +16,10 @@ public struct PKCS11Error: Error, Sendable, Equatable {
         case keyRefused
         /// A PKCS#11 function failed.
         case call
+        /// A mechanism does not do on this token what it has to.
+        case mechanism
+        /// Memory, randomness or libcrypto of this process failed, not the token.
+        case local
         /// A seal that does not parse, does not open, or names a mechanism that this version does not know.
         case seal
         /// No answer in time.

@@ -13,6 +13,25 @@ struct PKCS11Seal: Sendable, Equatable {
     enum Style: UInt8, Sendable {
         /// AES-GCM with the caller's random IV; the ciphertext ends with the 16-byte tag.
         case callerIV = 1
+        /// AES-GCM with an IV of 12 to 16 bytes that the token wrote to pIv; the ciphertext ends with the 16-byte tag.
+        case writtenIV = 2
+        /// AES-GCM with an IV of 12 or 16 bytes that the token appended to its output; stored as `iv`, and not in the
+        /// ciphertext, which ends with the 16-byte tag.
+        case appendedIV = 3
+        /// AES key wrap with padding by C_Encrypt, of KEK ‖ SHA-256(bound); no IV.
+        case wrapByEncrypt = 4
+        /// AES key wrap with padding by C_WrapKey, of a generic secret KEK ‖ SHA-256(bound); no IV.
+        case wrapKey = 5
+        /// RSA-OAEP with SHA-256 and MGF1-SHA-256, empty label, of KEK ‖ SHA-256(bound); no IV.
+        case oaepSHA256 = 6
+        /// RSA-OAEP with SHA-1 and MGF1-SHA-1, empty label, of KEK ‖ SHA-256(bound); no IV.
+        case oaepSHA1 = 7
+
+        /// Whether two seals of one KEK differ.
+        var isRandomized: Bool { self != .wrapByEncrypt && self != .wrapKey }
+
+        /// Whether only the token's secret key could have made the seal.
+        var isAuthenticated: Bool { self != .oaepSHA256 && self != .oaepSHA1 }
     }
 
     /// CKM_….
@@ -55,7 +74,8 @@ struct PKCS11Seal: Sendable, Equatable {
     static let doesNotOpen = PKCS11Error(
         .seal, "pkcs11 seal: it does not open with this key", errorClass: .permanent)
 
-    /// What is authenticated with the KEK, each part prefixed with its length in 4 bytes, big-endian.
+    /// What is bound to the KEK, as associated data or by its hash, each part prefixed with its length in 4 bytes,
+    /// big-endian. All styles but the first bind mechanism(4) ‖ style(1) as another part: `SealingMechanism.bound`.
     static func context(_ kekID: KEKID) -> [UInt8] {
         lengthPrefixed(Array("trousseau pkcs11 seal v1".utf8)) + lengthPrefixed(kekID.bytes)
     }

@@ -202,6 +202,9 @@ extension BrokenConfiguration {
             ]),
         BrokenConfiguration(16, "    allowUnsafeKeys: true", ["16: backends[0].pkcs11.allowUnsafeKeys: unknown key"]),
         BrokenConfiguration(
+            16, "    allowSHA1OAEP: 1",
+            ["16: backends[0].pkcs11.allowSHA1OAEP: expected true or false, found a number"]),
+        BrokenConfiguration(
             16, #"    allowPINCountLow: "false""#,
             [
                 "16: backends[0].pkcs11.allowPINCountLow: expected true or false, found text"

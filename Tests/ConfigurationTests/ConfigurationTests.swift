@@ -38,7 +38,7 @@ struct ConfigurationTests {
               deadline: 500ms
               pkcs11: {module: /m.so, key: "pkcs11:token=a", pinSource: /pin, maxSessions: 2, allowUnsafeKey: true}
             - name: b
-              pkcs11: {module: /m.so, key: "pkcs11:token=b", allowPINCountLow: true}
+              pkcs11: {module: /m.so, key: "pkcs11:token=b", allowPINCountLow: true, allowSHA1OAEP: true}
             - name: c
               recovery: {certificate: /recovery.pem}
             """
@@ -66,6 +66,7 @@ struct ConfigurationTests {
         #expect(third.certificate == "/recovery.pem")
         #expect(first.pinSource == "/pin" && first.maxSessions == 2 && first.allowUnsafeKey && !first.allowPINCountLow)
         #expect(second.pinSource == nil && second.maxSessions == 4 && !second.allowUnsafeKey && second.allowPINCountLow)
+        #expect(!first.allowSHA1OAEP && second.allowSHA1OAEP)
     }
 
     @Test("has defaults for all that it need not say")

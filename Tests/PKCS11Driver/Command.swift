@@ -8,9 +8,11 @@ struct Command {
     let backend: PKCS11Backend
     let name: String
     let arguments: [String]
+    /// Until its deadline.
+    let limit: Duration
 
     func answer() async throws -> [String] {
-        let until = ContinuousClock.now + .seconds(20)
+        let until = ContinuousClock.now + limit
         switch name {
         case "generate", "recipients":
             return try await backend.recipients(generateMissingKey: name == "generate", until: until).map {
@@ -23,6 +25,14 @@ struct Command {
         case "unseal":
             let kek = try await backend.unseal(seal(), until: until)
             return ["opened \(Hex.encode(kek.id.bytes))"]
+        case "authenticated":
+            return ["authenticated \(backend.isAuthenticated(try seal()))"]
+        case "unseals":
+            return try await unseals(Int(arguments[4]) ?? 0, until)
+        case "soak":
+            return try await Soak(backend, arguments).run()
+        case "vector":
+            return try Vector(Main.configuration(), arguments).answer()
         case "tamper":
             return try await tamper(until)
         case "storm":
@@ -93,6 +103,23 @@ struct Command {
             }
         }
         return outcomes.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" } + ["variants=\(variants.count)"]
+    }
+
+    /// So many unseals, one after the other: counts what opened, by error class.
+    private func unseals(_ count: Int, _ until: ContinuousClock.Instant) async throws -> [String] {
+        let original = try seal()
+        var outcomes: [String: Int] = [:]
+        for _ in 0..<count {
+            do {
+                let kek = try await backend.unseal(original, until: until)
+                outcomes[kek.id == original.kekID ? "opened" : "wrong", default: 0] += 1
+            } catch {
+                outcomes[error.errorClass.rawValue, default: 0] += 1
+                // What waits for its backoff fails at once.
+                if error.errorClass == .reopen { try await Task.sleep(for: .milliseconds(5)) }
+            }
+        }
+        return outcomes.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
     }
 
     /// As many unseals at once as asked for; the queue refuses what is too much, and those are asked again.

@@ -8,20 +8,41 @@ internal import PKCS11Backend
 /// remembered across processes, and calls are counted by a spy module that environment variables steer.
 ///
 /// Reads one command a line from descriptor 3 and answers each with lines on standard output, the last one
-/// `N done`, where N is the command's number. Ends at end of file, or after `exit`, without a shutdown of its own.
+/// `N done`, where N is the command's number; `within 500 unseal …` gives a deadline in milliseconds,
+/// `second unseal …` asks the backend of DRIVER_SECOND_KEY. Ends at end of file, or after `exit`, without a shutdown of its own.
 @main
 enum Main {
     static func main() async {
         do {
             try SecureHeap.initialize(allowUnlocked: true)
-            let backend = try PKCS11Backend(configuration(), log: log)
+            // As the plugin does: p11-kit's remoting writes to peers that have gone.
+            signal(SIGPIPE, SIG_IGN)
+            let backend = try PKCS11Backend(configuration(), log: log, longestBackoff: longestBackoff())
+            // Another key by the same module: p11-kit counts both as its users.
+            var second: PKCS11Backend?
+            if let key = getenv("DRIVER_SECOND_KEY") {
+                var configuration = configuration()
+                configuration.name = "second"
+                configuration.key = String(cString: key)
+                second = try PKCS11Backend(configuration, log: log, longestBackoff: longestBackoff())
+            }
             say("0 done")
             var number = 0
             while let line = readCommand() {
                 number += 1
-                let words = line.split(separator: " ").map(String.init)
+                var words = line.split(separator: " ").map(String.init)
+                var limit = Duration.seconds(20)
+                if words.count > 2, words[0] == "within", let milliseconds = Int(words[1]) {
+                    limit = .milliseconds(milliseconds)
+                    words.removeFirst(2)
+                }
+                var chosen = backend
+                if words.first == "second", let second {
+                    chosen = second
+                    words.removeFirst()
+                }
                 guard let name = words.first, name != "exit" else { break }
-                await run(Command(backend: backend, name: name, arguments: Array(words.dropFirst())))
+                await run(Command(backend: chosen, name: name, arguments: Array(words.dropFirst()), limit: limit))
                 say("\(number) done")
             }
         } catch {
@@ -36,14 +57,20 @@ enum Main {
         say("log \(level) \(message)")
     }
 
-    private static func configuration() -> PKCS11Configuration {
+    static func configuration() -> PKCS11Configuration {
         func variable(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
         var configuration = PKCS11Configuration(
             name: "hsm", module: variable("DRIVER_MODULE") ?? "", key: variable("DRIVER_KEY") ?? "",
             pinSource: variable("DRIVER_PIN"), guardDirectory: variable("DRIVER_GUARD") ?? "")
         configuration.allowUnsafeKey = variable("DRIVER_UNSAFE") != nil
         configuration.allowPINCountLow = variable("DRIVER_COUNT_LOW") != nil
+        configuration.allowSHA1OAEP = variable("DRIVER_SHA1") != nil
         return configuration
+    }
+
+    /// DRIVER_BACKOFF in milliseconds, so that tests need not wait for the plugin's 30 s.
+    private static func longestBackoff() -> Duration {
+        getenv("DRIVER_BACKOFF").flatMap { Int(String(cString: $0)) }.map { .milliseconds($0) } ?? .seconds(30)
     }
 
     private static func run(_ command: Command) async {
@@ -57,7 +84,7 @@ enum Main {
     }
 
     /// One line at once, unbuffered: the process may end at any time.
-    private static func say(_ text: String) {
+    static func say(_ text: String) {
         let line = Array((text + "\n").utf8)
         _ = write(STDOUT_FILENO, line, line.count)
     }

@@ -94,7 +94,8 @@ struct BackendSchema {
         let pkcs11 = PluginConfiguration.PKCS11(
             module: module?.value ?? "", key: key?.value ?? "", pinSource: pinSource?.value,
             maxSessions: maxSessions?.value ?? 4, allowUnsafeKey: section.bool("allowUnsafeKey", default: false),
-            allowPINCountLow: section.bool("allowPINCountLow", default: false))
+            allowPINCountLow: section.bool("allowPINCountLow", default: false),
+            allowSHA1OAEP: section.bool("allowSHA1OAEP", default: false))
         section.finish()
         if keyIsSound, module != nil, let key, let problem = checkPKCS11(pkcs11) {
             section.report("key", line: key.line, problem.reason, hint: problem.hint)

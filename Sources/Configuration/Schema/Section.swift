@@ -130,6 +130,7 @@ enum KnownKeys {
         "backends[].pkcs11.module", "backends[].pkcs11.key", "backends[].pkcs11.pinSource",
         "backends[].pkcs11.maxSessions", "backends[].pkcs11.allowUnsafeKey", "backends[].pkcs11.allowPINCountLow",
         "backends[].recovery", "backends[].recovery.certificate",
+        "backends[].pkcs11.allowSHA1OAEP",
     ]
 
     /// The section that a key of this name belongs to: `keyring` for `directory`.

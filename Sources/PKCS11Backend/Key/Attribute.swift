@@ -20,8 +20,11 @@ struct Attribute: Sendable, Equatable {
     }
 
     /// The template as C wants it; pointers are valid inside `body`.
+    ///
+    /// - Parameter value: CKA_VALUE, if there is one: handed on where it lies, since it is a secret.
     static func withTemplate<R>(
-        _ attributes: [Attribute], _ body: (UnsafeMutablePointer<CK_ATTRIBUTE>?, CK_ULONG) -> R
+        _ attributes: [Attribute], value secret: UnsafeRawBufferPointer? = nil,
+        _ body: (UnsafeMutablePointer<CK_ATTRIBUTE>?, CK_ULONG) -> R
     ) -> R {
         // Every value begins at a multiple of 8: libraries read numbers in place.
         let offsets = attributes.reduce(into: [0]) { $0.append(($0[$0.count - 1] + $1.value.count + 7) & ~7) }
@@ -33,6 +36,13 @@ struct Attribute: Sendable, Equatable {
             return CK_ATTRIBUTE(
                 type: attributes[index].type, pValue: storage.baseAddress?.advanced(by: offsets[index]),
                 ulValueLen: CK_ULONG(value.count))
+        }
+        if let secret {
+            // The parameter is not const in C; no library writes there.
+            template.append(
+                CK_ATTRIBUTE(
+                    type: AttributeType.value, pValue: UnsafeMutableRawPointer(mutating: secret.baseAddress),
+                    ulValueLen: CK_ULONG(secret.count)))
         }
         let count = CK_ULONG(template.count)
         return template.withUnsafeMutableBufferPointer { body($0.baseAddress, count) }
@@ -57,6 +67,8 @@ enum AttributeType {
     static let copyable = CK_ATTRIBUTE_TYPE(CKA_COPYABLE)
     static let encrypt = CK_ATTRIBUTE_TYPE(CKA_ENCRYPT)
     static let decrypt = CK_ATTRIBUTE_TYPE(CKA_DECRYPT)
+    static let modulus = CK_ATTRIBUTE_TYPE(CKA_MODULUS)
+    static let publicExponent = CK_ATTRIBUTE_TYPE(CKA_PUBLIC_EXPONENT)
     static let wrap = CK_ATTRIBUTE_TYPE(CKA_WRAP)
     static let unwrap = CK_ATTRIBUTE_TYPE(CKA_UNWRAP)
     static let sign = CK_ATTRIBUTE_TYPE(CKA_SIGN)
@@ -67,29 +79,54 @@ enum AttributeType {
 }
 
 extension Session {
-    /// One attribute, in a call of its own: libraries differ in what they return when one of several is refused.
+    /// No attribute that is read here is longer.
+    private static let longestAttribute = 16_384
+
+    /// One attribute, in calls of its own: libraries differ in what they return when one of several is refused. First
+    /// its length, then as much: NSS refuses numbers in a buffer that is longer than they are.
+    ///
     /// Nil when the object or the library does not have it, or will not show it.
     func attribute(_ type: CK_ATTRIBUTE_TYPE, of object: CK_OBJECT_HANDLE) throws(PKCS11Error) -> [UInt8]? {
-        var value = [UInt8](repeating: 0, count: 512)
-        var length: CK_ULONG = 0
-        let code = value.withUnsafeMutableBytes { memory in
-            var attribute = CK_ATTRIBUTE(type: type, pValue: memory.baseAddress, ulValueLen: CK_ULONG(memory.count))
-            let code = module.code { $0.pointee.C_GetAttributeValue?(handle, object, &attribute, 1) }
-            length = attribute.ulValueLen
-            return code
-        }
-        guard code == .ok else {
-            guard RecoveryLevel(code) == .request else { throw PKCS11Error(call: "C_GetAttributeValue", code) }
+        var attribute = CK_ATTRIBUTE(type: type, pValue: nil, ulValueLen: 0)
+        guard try isShown(&attribute, of: object), attribute.ulValueLen <= CK_ULONG(Session.longestAttribute) else {
             return nil
         }
-        guard length != CK_ULONG.max, length <= CK_ULONG(value.count) else { return nil }
-        return Array(value.prefix(Int(length)))
+        return try self.attribute(type, of: object, room: Int(attribute.ulValueLen))
+    }
+
+    /// An attribute of at most `room` bytes.
+    private func attribute(
+        _ type: CK_ATTRIBUTE_TYPE, of object: CK_OBJECT_HANDLE, room: Int
+    ) throws(PKCS11Error) -> [UInt8]? {
+        let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: max(8, room), alignment: 8)
+        defer { memory.deallocate() }
+        memory.initializeMemory(as: UInt8.self, repeating: 0)
+        var attribute = CK_ATTRIBUTE(type: type, pValue: memory.baseAddress, ulValueLen: CK_ULONG(room))
+        guard try isShown(&attribute, of: object), attribute.ulValueLen <= CK_ULONG(room) else { return nil }
+        return Array(memory.prefix(Int(attribute.ulValueLen)))
+    }
+
+    private func isShown(
+        _ attribute: inout CK_ATTRIBUTE, of object: CK_OBJECT_HANDLE
+    ) throws(PKCS11Error) -> Bool {
+        let code = module.code { $0.pointee.C_GetAttributeValue?(handle, object, &attribute, 1) }
+        guard code == .ok else {
+            guard RecoveryLevel(code) == .request else { throw PKCS11Error(call: "C_GetAttributeValue", code) }
+            return false
+        }
+        return attribute.ulValueLen != CK_ULONG.max
     }
 
     /// A CK_BBOOL; nil when it is not there.
     func flag(_ type: CK_ATTRIBUTE_TYPE, of object: CK_OBJECT_HANDLE) throws(PKCS11Error) -> Bool? {
-        guard let value = try attribute(type, of: object), value.count == 1 else { return nil }
+        guard let value = try attribute(type, of: object, room: 1), value.count == 1 else { return nil }
         return value[0] != 0
+    }
+
+    /// A CK_ULONG; nil when it is not there.
+    func number(_ type: CK_ATTRIBUTE_TYPE, of object: CK_OBJECT_HANDLE) throws(PKCS11Error) -> CK_ULONG? {
+        guard let value = try attribute(type, of: object, room: 8), value.count == 8 else { return nil }
+        return value.withUnsafeBytes { $0.loadUnaligned(as: CK_ULONG.self) }
     }
 
     /// An array of CK_ULONG; empty when it is not there.

@@ -6,26 +6,32 @@ internal import Keyring
 enum KeyTemplate {
     /// The templates to try, from the strictest on: a token that refuses an attribute gets the next one. What protects
     /// the key (PRIVATE, SENSITIVE, EXTRACTABLE) is in all of them.
-    static func candidates(label: String, id: [UInt8]) -> [[Attribute]] {
-        let core: [Attribute] = [
-            .number(AttributeType.objectClass, CK_ULONG(CKO_SECRET_KEY)),
-            .number(AttributeType.keyType, CK_ULONG(CKK_AES)),
-            .number(AttributeType.valueLength, 32),
-            .flag(AttributeType.token, true),
-            .flag(AttributeType.isPrivate, true),
-            .flag(AttributeType.sensitive, true),
-            .flag(AttributeType.extractable, false),
-            .flag(AttributeType.encrypt, true),
-            .flag(AttributeType.decrypt, true),
-            .bytes(AttributeType.label, Array(label.utf8)),
-            .bytes(AttributeType.id, id),
-        ]
-        let forbidden = [
-            AttributeType.wrap, AttributeType.unwrap, AttributeType.sign, AttributeType.verify, AttributeType.derive,
-        ].map { Attribute.flag($0, false) }
+    static func candidates(label: String, id: [UInt8], for purpose: KeyPurpose) -> [[Attribute]] {
+        let isForWrapping = purpose.isForWrapping
+        let uses =
+            isForWrapping
+            ? [AttributeType.wrap, AttributeType.unwrap] : [AttributeType.encrypt, AttributeType.decrypt]
+        let others =
+            isForWrapping
+            ? [AttributeType.encrypt, AttributeType.decrypt] : [AttributeType.wrap, AttributeType.unwrap]
+        let core: [Attribute] =
+            [
+                .number(AttributeType.objectClass, CK_ULONG(CKO_SECRET_KEY)),
+                .number(AttributeType.keyType, CK_ULONG(CKK_AES)),
+                .number(AttributeType.valueLength, 32),
+                .flag(AttributeType.token, true),
+                .flag(AttributeType.isPrivate, true),
+                .flag(AttributeType.sensitive, true),
+                .flag(AttributeType.extractable, false),
+                .bytes(AttributeType.label, Array(label.utf8)),
+                .bytes(AttributeType.id, id),
+            ] + uses.map { Attribute.flag($0, true) }
+        let forbidden = (others + [AttributeType.sign, AttributeType.verify, AttributeType.derive]).map {
+            Attribute.flag($0, false)
+        }
         let modifiable = Attribute.flag(AttributeType.modifiable, false)
         let copyable = Attribute.flag(AttributeType.copyable, false)
-        let mechanisms = Attribute.numbers(AttributeType.allowedMechanisms, [CK_ULONG(CKM_AES_GCM)])
+        let mechanisms = Attribute.numbers(AttributeType.allowedMechanisms, [CK_ULONG(purpose.mechanism)])
         return [
             core + forbidden + [modifiable, copyable, mechanisms],
             core + forbidden + [modifiable, copyable],
@@ -51,8 +57,9 @@ extension Session {
             throw PKCS11Error(.call, "CKA_ID: \(error)", errorClass: .retry)
         }
         let label = uri.objectLabel ?? "trousseau"
+        let purpose = try KeyPurpose(self)
         var refusal = ReturnCode.ok
-        for template in KeyTemplate.candidates(label: label, id: id) {
+        for template in KeyTemplate.candidates(label: label, id: id, for: purpose) {
             var mechanism = CK_MECHANISM(mechanism: CK_ULONG(CKM_AES_KEY_GEN), pParameter: nil, ulParameterLen: 0)
             var key: CK_OBJECT_HANDLE = 0
             refusal = Attribute.withTemplate(template) { pointer, count in

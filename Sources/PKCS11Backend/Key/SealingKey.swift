@@ -1,4 +1,5 @@
 internal import CP11Kit
+internal import Crypto
 
 /// A sealing key on a token: its handle, and what it says about itself.
 struct SealingKey: Sendable {
@@ -13,6 +14,10 @@ struct SealingKey: Sendable {
     let length: Int?
     let mayEncrypt: Bool
     let mayDecrypt: Bool
+    let mayWrap: Bool
+    let mayUnwrap: Bool
+    /// What belongs to an RSA private key, when the token shows it.
+    let publicKey: RSAPublicKey?
     /// Empty: every mechanism.
     let allowedMechanisms: [CK_ULONG]
     let check: KeyCheck
@@ -23,10 +28,13 @@ struct SealingKey: Sendable {
         self.isPrivateKey = isPrivateKey
         id = try session.attribute(AttributeType.id, of: handle) ?? []
         label = String(decoding: try session.attribute(AttributeType.label, of: handle) ?? [], as: UTF8.self)
-        keyType = try session.numbers(AttributeType.keyType, of: handle).first ?? CK_ULONG.max
-        length = try session.numbers(AttributeType.valueLength, of: handle).first.map { Int(clamping: $0) }
+        keyType = try session.number(AttributeType.keyType, of: handle) ?? CK_ULONG.max
+        length = try session.number(AttributeType.valueLength, of: handle).map { Int(clamping: $0) }
         mayEncrypt = try session.flag(AttributeType.encrypt, of: handle) ?? false
         mayDecrypt = try session.flag(AttributeType.decrypt, of: handle) ?? false
+        mayWrap = try session.flag(AttributeType.wrap, of: handle) ?? false
+        mayUnwrap = try session.flag(AttributeType.unwrap, of: handle) ?? false
+        publicKey = isPrivateKey ? try session.publicKey(of: handle, id: id) : nil
         allowedMechanisms = try session.numbers(AttributeType.allowedMechanisms, of: handle)
         check = try KeyCheck(session, handle)
     }
@@ -40,6 +48,24 @@ struct SealingKey: Sendable {
 }
 
 extension Session {
+    /// The public half of an RSA private key: from itself, else from the public key of the same CKA_ID.
+    fileprivate func publicKey(of privateKey: CK_OBJECT_HANDLE, id: [UInt8]) throws(PKCS11Error) -> RSAPublicKey? {
+        if let key = try publicKey(at: privateKey) { return key }
+        guard !id.isEmpty else { return nil }
+        let found = try find([
+            .number(AttributeType.objectClass, CK_ULONG(CKO_PUBLIC_KEY)), .bytes(AttributeType.id, id),
+        ])
+        guard let only = found.first, found.count == 1 else { return nil }
+        return try publicKey(at: only)
+    }
+
+    private func publicKey(at object: CK_OBJECT_HANDLE) throws(PKCS11Error) -> RSAPublicKey? {
+        guard let modulus = try attribute(AttributeType.modulus, of: object),
+            let exponent = try attribute(AttributeType.publicExponent, of: object)
+        else { return nil }
+        return RSAPublicKey(modulus: modulus, exponent: exponent)
+    }
+
     /// The one key that the URI selects on this token; nil when there is none.
     ///
     /// - Throws: `notFound` with a list when there are several (SoftHSM holds two keys of one label and ID happily).
@@ -54,7 +80,7 @@ extension Session {
         // A public key or a certificate of the same label is not what seals.
         var keys: [(CK_OBJECT_HANDLE, isPrivate: Bool)] = []
         for object in try find(template) {
-            switch try numbers(AttributeType.objectClass, of: object).first {
+            switch try number(AttributeType.objectClass, of: object) {
             case CK_ULONG(CKO_SECRET_KEY): keys.append((object, false))
             case CK_ULONG(CKO_PRIVATE_KEY): keys.append((object, true))
             default: continue

@@ -45,13 +45,38 @@ final class Module: @unchecked Sendable {
             throw PKCS11Error(call: "C_Initialize", code, level: .module)
         }
         initialized.withLock { $0 = true }
+        Module.users.withLock { $0[path, default: 0] += 1 }
     }
 
     /// Only when no thread is in a call: otherwise the library crashes.
-    func finalize() {
+    ///
+    /// - Parameter isLost: the library is in disorder. p11-kit 0.24 ignores a C_Finalize that fails, takes the library
+    ///   for one that somebody else had initialized, and never finalizes it again; it is asked once more then.
+    func finalize(isLost: Bool = false) {
         guard isInitialized else { return }
         _ = p11_kit_module_finalize(functions)
         initialized.withLock { $0 = false }
+        let others = Module.users.withLock { users in
+            users[path, default: 1] -= 1
+            return users[path] ?? 0
+        }
+        if isLost && others == 0 { Module.finalizeDirectly(path) }
+    }
+
+    /// How many instances have a library initialized, by its path: p11-kit counts them, too, and finalizes with the last.
+    private static let users = Mutex<[String: Int]>([:])
+
+    /// C_Finalize of the library itself; CKR_CRYPTOKI_NOT_INITIALIZED is what it should say.
+    private static func finalizeDirectly(_ path: String) {
+        guard let library = dlopen(path, RTLD_NOW | RTLD_NOLOAD) else { return }
+        defer { dlclose(library) }
+        guard let symbol = dlsym(library, "C_GetFunctionList") else { return }
+        typealias GetFunctionList =
+            @convention(c) (UnsafeMutablePointer<UnsafeMutablePointer<CK_FUNCTION_LIST>?>) -> CK_RV
+        let getFunctionList = unsafeBitCast(symbol, to: GetFunctionList.self)
+        var functions: UnsafeMutablePointer<CK_FUNCTION_LIST>?
+        guard getFunctionList(&functions) == CK_RV(CKR_OK), let functions else { return }
+        _ = functions.pointee.C_Finalize?(nil)
     }
 
     /// Calls one function; `body` gets the function list and returns nil when the function is missing there.

@@ -10,13 +10,12 @@ struct Canary: Sendable {
     private let plaintext: [UInt8]
 
     /// Makes one: a seal, no opening.
-    init(_ use: Token.Use) throws(PKCS11Error) {
+    init(_ use: Token.Use, by mechanism: any SealingMechanism) throws(PKCS11Error) {
         do {
             plaintext = try Random.bytes(32)
         } catch {
-            throw PKCS11Error(.call, "canary: \(error)", errorClass: .retry)
+            throw PKCS11Error(.local, "canary: \(error)", errorClass: .retry)
         }
-        let mechanism = try SealingMechanisms.choose(use.key)
         let bytes = plaintext
         let made = bytes.withUnsafeBytes { bytes in
             Result { () throws(PKCS11Error) in
@@ -34,7 +33,7 @@ struct Canary: Sendable {
     }
 
     /// Makes one and opens it.
-    static func roundTrip(_ use: Token.Use) throws(PKCS11Error) {
-        try Canary(use).check(use)
+    static func roundTrip(_ use: Token.Use, by mechanism: any SealingMechanism) throws(PKCS11Error) {
+        try Canary(use, by: mechanism).check(use)
     }
 }

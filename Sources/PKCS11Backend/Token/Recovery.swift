@@ -1,4 +1,5 @@
 internal import CP11Kit
+internal import Glibc
 internal import Keyring
 internal import Synchronization
 
@@ -44,6 +45,8 @@ extension Token {
                 }
             }
         } catch {
+            // On the way up nothing was said about anybody's seal.
+            let error = error.errorClass == .permanent ? PKCS11Error(error, errorClass: .reopen) : error
             state.withLock { $0.lastFailure = error }
             switch error.level {
             case .request, .pin, .count: break
@@ -68,7 +71,7 @@ extension Token {
             state.module = module
             return module
         }
-        module.finalize()
+        module.finalize(isLost: true)
         try module.initialize()
         let info = try module.selectToken(configuration.uri)
         state.withLock { state in
@@ -87,7 +90,7 @@ extension Token {
         }
         // Before a session is opened: a blocked PIN should cost the token nothing.
         try pinGuard?.check(info)
-        let session = try Session(module, slot: slot)
+        let session = try firstSession(module, slot)
         do throws(PKCS11Error) {
             try logIn(session, info)
         } catch {
@@ -101,6 +104,18 @@ extension Token {
             state.pool = pool
             state.phase = .loggedIn
         }
+    }
+
+    /// Other programs may hold all of the token's sessions for a moment: asks for at most a second.
+    private func firstSession(_ module: Module, _ slot: CK_SLOT_ID) throws(PKCS11Error) -> Session {
+        for _ in 0..<100 {
+            do throws(PKCS11Error) {
+                return try Session(module, slot: slot)
+            } catch  where error.level == .count {
+                usleep(10_000)
+            }
+        }
+        return try Session(module, slot: slot)
     }
 
     private func logIn(_ session: Session, _ info: TokenInfo) throws(PKCS11Error) {
@@ -142,7 +157,8 @@ extension Token {
         if state.withLock({ $0.needsCanary }) {
             try pool.withSession { (session) throws(PKCS11Error) in
                 do throws(PKCS11Error) {
-                    try Canary.roundTrip(Use(session: session, key: key, info: info))
+                    let use = Use(session: session, key: key, info: info)
+                    try Canary.roundTrip(use, by: mechanism(use))
                 } catch {
                     // Whatever it was: the module is not back.
                     throw PKCS11Error(error, level: .module, errorClass: .reopen)
@@ -170,16 +186,17 @@ extension Token {
 
     /// The module is to be made anew.
     func fall(_ error: PKCS11Error) {
-        let module = state.withLock { state in
+        let (module, pool) = state.withLock { state in
             state.epoch += 1
             state.key = nil
-            state.pool = nil
             state.needsCanary = true
             state.lastFailure = error
             state.phase = .down
-            return state.module
+            return (state.module, state.pool.take())
         }
-        module?.finalize()
+        // C_Finalize may fail as well, and its sessions would stay.
+        pool?.close()
+        module?.finalize(isLost: true)
     }
 
     private func opened() throws(PKCS11Error) -> (Module, CK_SLOT_ID) {

@@ -1,9 +1,12 @@
 internal import CP11Kit
+internal import Synchronization
 
 /// One open session. Closing it is explicit: after C_Finalize the handle is gone already.
 final class Session: Sendable {
     let handle: CK_SESSION_HANDLE
     let module: Module
+    let slot: CK_SLOT_ID
+    private let hasFailed = Mutex(false)
 
     /// Opens a session: read-only, unless something is to be made on the token.
     init(_ module: Module, slot: CK_SLOT_ID, writable: Bool = false) throws(PKCS11Error) {
@@ -12,7 +15,15 @@ final class Session: Sendable {
         try module.call("C_OpenSession") { $0.pointee.C_OpenSession?(slot, flags, nil, nil, &handle) }
         self.handle = handle
         self.module = module
+        self.slot = slot
     }
+
+    /// An operation that was begun failed. It should be over then; tpm2-pkcs11 1.9 leaves it active, and the session is
+    /// of no use any more.
+    func markUnsettled() { hasFailed.withLock { $0 = true } }
+
+    /// Whether an operation may still be active.
+    var isUnsettled: Bool { hasFailed.withLock { $0 } }
 
     func close() {
         _ = module.code { $0.pointee.C_CloseSession?(handle) }

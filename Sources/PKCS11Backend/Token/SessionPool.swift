@@ -11,6 +11,8 @@ final class SessionPool: Sendable {
         var open = 0
         var cap: Int
         var anchorIsLent = false
+        /// The anchor failed, and cannot be replaced without another login.
+        var isSpent = false
     }
 
     private let module: Module
@@ -34,10 +36,22 @@ final class SessionPool: Sendable {
             giveBack(session)
             return result
         } catch {
-            // An operation that was left active shows itself later, as CKR_OPERATION_ACTIVE: level session.
-            if error.level == .request { giveBack(session) } else { discard(session) }
+            if error.level == .request && !session.isUnsettled { giveBack(session) } else { discard(session) }
             throw error
         }
+    }
+
+    /// Whether only another login makes a session that works.
+    var isSpent: Bool { state.withLock { $0.isSpent } }
+
+    /// Closes those that are not lent; the anchor stays.
+    func closeIdle() {
+        let idle = state.withLock { state in
+            defer { state.idle = [] }
+            state.open -= state.idle.count
+            return state.idle
+        }
+        for session in idle { session.close() }
     }
 
     /// Closes all; only when none is lent, and while the module is initialized.
@@ -92,7 +106,10 @@ final class SessionPool: Sendable {
     }
 
     private func discard(_ session: Session) {
-        guard session !== anchor else { return giveBack(session) }
+        guard session !== anchor else {
+            state.withLock { $0.isSpent = true }
+            return giveBack(session)
+        }
         session.close()
         state.withLock { $0.open -= 1 }
     }

@@ -26,6 +26,15 @@ final class Token: Sendable {
         var lastFailure: PKCS11Error?
         /// Whether the module was lost: then a round trip comes before anything else.
         var needsCanary = false
+        /// How the key seals, found by a probe; survives the module.
+        var choice: KeyChoice?
+    }
+
+    /// A mechanism, and the key that it was chosen for.
+    struct KeyChoice {
+        let tokenSerial: String
+        let keyID: [UInt8]
+        let mechanism: any SealingMechanism
     }
 
     let configuration: CheckedConfiguration
@@ -51,9 +60,10 @@ final class Token: Sendable {
         let info: TokenInfo
     }
 
-    /// Runs `body` with a session and the key; what was lost is made anew and `body` is run once more.
+    /// Runs `body` with a session and the key; what was lost is made anew and `body` is run once more, for each level
+    /// once: that a session is gone is how a lost login or module often shows itself first.
     func withKey<R>(_ body: (Use) throws(PKCS11Error) -> R) throws(PKCS11Error) -> R {
-        var mayRetry = true
+        var retried: Set<RecoveryLevel> = []
         while true {
             try raise(to: .ready)
             let (epoch, outcome) = attempt(body)
@@ -62,16 +72,39 @@ final class Token: Sendable {
                 state.withLock { $0.backoff.succeeded() }
                 return result
             case .failure(let error):
-                let error = error.level == .generalError ? try verdict(on: error) : error
+                let mayBeHiccup = error.level == .generalError
+                let error = mayBeHiccup ? try verdict(on: error) : error
+                let isFirst = retried.insert(error.level).inserted
                 switch error.level {
+                case .request where mayBeHiccup && isFirst: continue
                 case .request, .count, .pin, .generalError: throw error
-                case .session: break
+                // Sessions end together more often than alone.
+                case .session:
+                    let pool = state.withLock { $0.pool }
+                    pool?.closeIdle()
+                    if pool?.isSpent ?? false { lose(PKCS11Error(error, level: .handle), epoch: epoch) }
                 case .handle, .module: lose(error, epoch: epoch)
                 }
-                guard mayRetry else { throw error }
-                mayRetry = false
+                guard isFirst else { throw error }
             }
         }
+    }
+
+    /// How the key seals: probed once a process, unless `choose` was called before.
+    func mechanism(_ use: Use) throws(PKCS11Error) -> any SealingMechanism {
+        let known = state.withLock { $0.choice }
+        if let known, known.tokenSerial == use.info.serial, known.keyID == use.key.id { return known.mechanism }
+        return try choose(use).chosen(for: use.key)
+    }
+
+    /// Probes the mechanisms, and remembers which one is to be used.
+    func choose(_ use: Use) throws(PKCS11Error) -> MechanismChoice {
+        let choice = try MechanismChoice(
+            use.session, use.info.slot, use.key, allowSHA1OAEP: configuration.allowSHA1OAEP)
+        let mechanism = choice.verdicts.first { $0.isChosen }?.mechanism
+        let found = mechanism.map { KeyChoice(tokenSerial: use.info.serial, keyID: use.key.id, mechanism: $0) }
+        state.withLock { $0.choice = found }
+        return choice
     }
 
     private func attempt<R>(_ body: (Use) throws(PKCS11Error) -> R) -> (Int, Result<R, PKCS11Error>) {
@@ -92,9 +125,10 @@ final class Token: Sendable {
         return (epoch, outcome)
     }
 
-    /// CKR_GENERAL_ERROR: a round trip of our own tells whether the request or the module was at fault.
+    /// CKR_GENERAL_ERROR: a round trip of our own tells whether the request or the module was at fault. The request is
+    /// made once more before it is blamed: its seal may be all that a cluster has.
     private func verdict(on error: PKCS11Error) throws(PKCS11Error) -> PKCS11Error {
-        let canary = attempt { (use) throws(PKCS11Error) in try Canary.roundTrip(use) }
+        let canary = attempt { (use) throws(PKCS11Error) in try Canary.roundTrip(use, by: mechanism(use)) }
         switch canary.1 {
         case .success: return PKCS11Error(error, level: .request, errorClass: .permanent)
         case .failure: return PKCS11Error(error, level: .module, errorClass: .reopen)
@@ -124,8 +158,10 @@ final class Token: Sendable {
 }
 
 extension PKCS11Error {
-    /// The same failure, judged anew.
-    init(_ error: PKCS11Error, level: RecoveryLevel, errorClass: SealingError.Class) {
-        self.init(error.code, error.message, hint: error.hint, errorClass: errorClass, level: level)
+    /// The same failure, judged anew; what is not given stays.
+    init(_ error: PKCS11Error, level: RecoveryLevel? = nil, errorClass: SealingError.Class? = nil) {
+        self.init(
+            error.code, error.message, hint: error.hint, errorClass: errorClass ?? error.errorClass,
+            level: level ?? error.level)
     }
 }

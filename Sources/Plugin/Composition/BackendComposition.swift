@@ -56,6 +56,7 @@ enum BackendComposition {
         configuration.maxSessions = section.maxSessions
         configuration.allowUnsafeKey = section.allowUnsafeKey
         configuration.allowPINCountLow = section.allowPINCountLow
+        configuration.allowSHA1OAEP = section.allowSHA1OAEP
         return configuration
     }
 }

@@ -24,6 +24,12 @@ final class Driver {
             environment.merge(spy.environment) { $1 }
         }
         environment.merge(extra) { $1 }
+        return try await start(scope, environment)
+    }
+
+    /// Starts it with nothing but these variables (DRIVER_MODULE, DRIVER_KEY, DRIVER_PIN, DRIVER_GUARD and the module's
+    /// own).
+    static func start(_ scope: TestScope, _ environment: [String: String]) async throws -> Driver {
         var ends: [Int32] = [0, 0]
         guard pipe2(&ends, O_CLOEXEC) == 0 else { throw TestError("pipe2 failed") }
         defer { close(ends[0]) }
@@ -35,6 +41,20 @@ final class Driver {
         return driver
     }
 
+    /// Open descriptors of the process.
+    var descriptors: Int {
+        get throws { try Files.list("/proc/\(process.pid)/fd").count }
+    }
+
+    /// Resident memory in kB.
+    var residentMemory: Int {
+        get throws {
+            let status = try Files.readText("/proc/\(process.pid)/status")
+            let line = status.split(separator: "\n").first { $0.hasPrefix("VmRSS:") }
+            return line?.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0
+        }
+    }
+
     private init(_ process: ChildProcess, _ commands: Int32) {
         self.process = process
         self.commands = commands
@@ -43,11 +63,11 @@ final class Driver {
     deinit { close(commands) }
 
     /// The lines of the answer, the log's among them.
-    func ask(_ command: String) async throws -> [String] {
+    func ask(_ command: String, within limit: Duration = .seconds(30)) async throws -> [String] {
         count += 1
         let line = Array((command + "\n").utf8)
         guard write(commands, line, line.count) == line.count else { throw TestError("the driver is gone") }
-        try await process.waitForOutput("\n\(count) done\n", within: .seconds(30))
+        try await process.waitForOutput("\n\(count) done\n", within: limit)
         let lines = news()
         guard lines.last == "\(count) done" else { throw TestError("\(command): \(lines) of \(process.output)") }
         return lines

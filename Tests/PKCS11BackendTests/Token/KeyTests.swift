@@ -64,18 +64,6 @@ struct KeyTests {
         }
     }
 
-    @Test("an RSA key says why it cannot seal")
-    func otherTypes() async throws {
-        try await TestScope.with { scope in
-            let token = try await SoftToken.make(scope)
-            _ = try await token.tool([
-                "--keypairgen", "--key-type", "rsa:2048", "--label", "kek-sealer", "--id", "01", "--private",
-            ])
-            let driver = try await Driver.start(scope, token)
-            #expect(try await driver.ask("recipients", "error").contains("not an AES key"))
-        }
-    }
-
     @Test("doctor finds everything in order, and changes nothing")
     func diagnosis() async throws {
         try await TestScope.with { scope in

@@ -1,8 +1,8 @@
 internal import TestSupport
 internal import Testing
 
-@Suite("recovery")
-struct RecoveryTests {
+@Suite("a token that goes and comes back")
+struct RemovalTests {
     @Test("the token's folder moved away makes the probe fail and say why; moved back, it recovers by itself")
     func awayAndBack() async throws {
         try await TestScope.with { scope in
