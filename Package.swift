@@ -38,11 +38,15 @@ let package = Package(
             swiftSettings: strict),
         .target(
             name: "PKCS11Backend", dependencies: ["Keyring", "Crypto", "CP11Kit", "CLinux"], swiftSettings: strict),
+        .target(
+            name: "RecoveryBackend", dependencies: ["Keyring", "Crypto", "COpenSSL", "CLinux"], swiftSettings: strict),
         // A library, so that its fuzzer need not link an executable.
         .target(name: "Configuration", dependencies: ["CYAML"], swiftSettings: strict),
         .executableTarget(
             name: "Plugin",
-            dependencies: ["Configuration", "PKCS11Backend", "KMSServer", "Keyring", "Crypto", "CLinux"],
+            dependencies: [
+                "Configuration", "PKCS11Backend", "RecoveryBackend", "KMSServer", "Keyring", "Crypto", "CLinux",
+            ],
             swiftSettings: strict),
 
         // The PKCS#11 backend in a process of its own, for its tests; in no product.
@@ -91,7 +95,12 @@ let package = Package(
             ],
             swiftSettings: strict),
         .testTarget(
-            name: "PluginTests", dependencies: ["Plugin", "Configuration", "Keyring", "CLinux", "TestSupport"],
+            name: "RecoveryBackendTests",
+            dependencies: ["RecoveryBackend", "BackendContract", "Keyring", "Crypto", "CLinux", "TestSupport"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "PluginTests",
+            dependencies: ["Plugin", "Configuration", "RecoveryBackend", "Keyring", "CLinux", "TestSupport"],
             swiftSettings: strict),
     ]
 )

@@ -68,15 +68,20 @@ extension PluginConfiguration {
 
     private static func checkSeals(_ minimum: Located<Int>?, _ backends: [Backend], _ top: Section) {
         guard !backends.isEmpty else { return }
-        let sealing = backends.count { !$0.unsealOnly }
+        let sealing = backends.count { !$0.unsealOnly && $0.opensSeals }
         if sealing == 0 {
+            let reason =
+                backends.contains(where: \.opensSeals)
+                ? "none of those that open seals makes them: they are unsealOnly"
+                : "none of them opens what it seals"
             top.report(
-                "backends", line: top.line(of: "backends"), "all of them are unsealOnly",
-                hint: "a new KEK needs at least one backend that seals it")
+                "backends", line: top.line(of: "backends"),
+                backends.allSatisfy(\.unsealOnly) ? "all of them are unsealOnly" : reason,
+                hint: "a new KEK needs at least one backend that seals it and opens the seal again, such as an HSM")
         } else if let minimum, minimum.value > sealing {
             top.diagnosis.add(
                 minimum.line, minimum.key,
-                "\(minimum.value) is more than the number of backends that seal (\(sealing))",
+                "\(minimum.value) is more than the number of backends that seal and open (\(sealing))",
                 hint: "lower it, or leave it away: it defaults to all that seal")
         }
     }

@@ -18,7 +18,7 @@ public struct PluginConfiguration: Sendable, Equatable {
         public var name: String
         /// An absolute path.
         public var directory: String
-        /// How many verified seals a KEK needs before it may become active; nil: one for each backend that seals.
+        /// How many verified seals a KEK needs before it may become active; nil: one by each backend that seals.
         public var minimumSeals: Int?
     }
 
@@ -65,7 +65,22 @@ public struct PluginConfiguration: Sendable, Equatable {
         /// What kind of backend, with its own section.
         public enum Kind: Sendable, Equatable {
             case pkcs11(PKCS11)
+            case recovery(Recovery)
         }
+
+        /// Whether it can open seals here. What is sealed to a recovery key opens elsewhere.
+        public var opensSeals: Bool {
+            switch kind {
+            case .pkcs11: true
+            case .recovery: false
+            }
+        }
+    }
+
+    /// The section `recovery` of a backend.
+    public struct Recovery: Sendable, Equatable {
+        /// The absolute path of a PEM file with the operator's certificate or public key.
+        public var certificate: String
     }
 
     /// The section `pkcs11` of a backend.

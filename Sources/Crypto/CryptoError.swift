@@ -31,7 +31,7 @@ public struct CryptoError: Error, Sendable, Equatable {
     }
 
     /// The failure of a libcrypto call, with the thread's error queue drained into the detail.
-    static func library(_ call: String) -> CryptoError {
+    package static func library(_ call: String) -> CryptoError {
         var reasons: [String] = []
         while true {
             let code = ERR_get_error()

@@ -10,6 +10,8 @@ public struct KeyringError: Error, Sendable {
         case name
         /// Fewer backends sealed the KEK, and opened their seal again, than have to.
         case tooFewSeals
+        /// A KEK that `recover` is to bring back does not open.
+        case recovery
         /// A record or publication cannot be made; `cause` is a `FormatError`.
         case format
         /// The plugin's own cryptography failed; `cause` is a `CryptoError`.

@@ -9,6 +9,9 @@ public protocol SealingBackend: Sendable {
     var name: String { get }
     /// "pkcs11", "tpm", "vault", "recovery".
     var kind: String { get }
+    /// Whether this backend can open its seals at all. A recovery key's cannot: its private half is kept elsewhere. Its
+    /// seals stay unverified and no start waits for it. True unless a backend says otherwise.
+    var canUnseal: Bool { get }
 
     /// The recipients that this backend can seal to, with their keys checked.
     ///
@@ -36,6 +39,11 @@ public protocol SealingBackend: Sendable {
 
     /// Ends sessions and releases the device; calls in flight end first. Nothing is called afterwards.
     func shutdown(until: ContinuousClock.Instant) async
+}
+
+extension SealingBackend {
+    /// True.
+    public var canUnseal: Bool { true }
 }
 
 /// One line of `trousseau doctor`.

@@ -33,6 +33,10 @@ enum Trousseau {
             return try KMSCommand.run(options)
         case .bench(let options):
             return try BenchCommand.run(options)
+        case .recoveryKey(let options):
+            return try RecoveryKeyCommand.run(options)
+        case .recover(let options):
+            return try RecoverCommand.run(options)
         case .initialize(let options):
             return try InitCommand.run(options)
         case .serve(let configuration):

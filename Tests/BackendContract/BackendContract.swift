@@ -1,7 +1,7 @@
 public import Keyring
 
 /// What any `SealingBackend` has to do. A backend's tests run it over the backend with its real device, which has one
-/// usable sealing key, or may make one.
+/// usable sealing key, or may make one. Of a backend that opens nothing, it wants that it does not.
 ///
 /// It asserts nothing by itself, so that it can run where no test framework is, such as in a process of its own.
 public struct BackendContract {
@@ -53,9 +53,6 @@ public struct BackendContract {
             let again = try await backend.recipients(generateMissingKey: true, until: until)
             return again == told ? nil : "\(again.map(\.id)) instead of \(told.map(\.id))"
         }
-        await check("what it seals, it opens") {
-            try await backend.unseal(seal, until: until).id == kek.id ? nil : "to another KEK"
-        }
         await check("two seals of one KEK are not the same bytes") {
             try await backend.seal(kek, to: recipient, until: until).bytes == seal.bytes ? "they are" : nil
         }
@@ -63,6 +60,38 @@ public struct BackendContract {
             await refusal([.permanent, .operatorMustAct]) { () throws(SealingError) in
                 _ = try await backend.seal(kek, to: foreign, until: until)
             }
+        }
+        if backend.canUnseal {
+            await checkOpening(check, foreign)
+        } else {
+            await check("it opens nothing, and says so for good") {
+                await refusal([.permanent]) { () throws(SealingError) in
+                    _ = try await backend.unseal(seal, until: until)
+                }
+            }
+        }
+        await check("a probe says that it is well") {
+            try await backend.probe(until: until)
+            return nil
+        }
+        await check("a deadline that has passed is an error at once") { await deadlineProblem() }
+        if backend.canUnseal {
+            await check("many calls at once all end, and none with a wrong KEK") { await concurrencyProblem() }
+        }
+        await check("its diagnosis finds nothing wrong") {
+            let findings = await backend.diagnose(until: until)
+            let errors = findings.filter { $0.severity == .error }.map { "\($0.subject): \($0.detail)" }
+            return findings.isEmpty ? "it finds nothing at all" : errors.isEmpty ? nil : "\(errors)"
+        }
+        await check("after the shutdown every call is an error") { await shutdownProblem() }
+        return checks
+    }
+
+    private func checkOpening(
+        _ check: (_ requirement: String, _ body: () async throws -> String?) async -> Void, _ foreign: Recipient
+    ) async {
+        await check("what it seals, it opens") {
+            try await backend.unseal(seal, until: until).id == kek.id ? nil : "to another KEK"
         }
         await check("it opens nobody else's seal") {
             await refusal([.permanent, .operatorMustAct]) { () throws(SealingError) in
@@ -75,19 +104,6 @@ public struct BackendContract {
         await check("after all that it still works") {
             try await backend.unseal(seal, until: until).id == kek.id ? nil : "to another KEK"
         }
-        await check("a probe says that it is well") {
-            try await backend.probe(until: until)
-            return nil
-        }
-        await check("a deadline that has passed is an error at once") { await deadlineProblem() }
-        await check("many calls at once all end, and none with a wrong KEK") { await concurrencyProblem() }
-        await check("its diagnosis finds nothing wrong") {
-            let findings = await backend.diagnose(until: until)
-            let errors = findings.filter { $0.severity == .error }.map { "\($0.subject): \($0.detail)" }
-            return findings.isEmpty ? "it finds nothing at all" : errors.isEmpty ? nil : "\(errors)"
-        }
-        await check("after the shutdown every call is an error") { await shutdownProblem() }
-        return checks
     }
 
     var until: ContinuousClock.Instant { .now + BackendContract.patience }

@@ -70,8 +70,26 @@ extension BrokenConfiguration {
                 "11: backends[0]: has more than one kind: pkcs11 and recovery",
                 "13: backends[0].pkcs11.module: is missing",
                 "13: backends[0].pkcs11.key: is missing",
-                "14: backends[0].recovery: recovery backends are not in this version",
                 "16: backends[0].y: unknown key",
+            ]),
+        BrokenConfiguration(
+            11, "- name: offline\n  recovery: {certificate: /r.pem}\n- name: rack-hsm\n  unsealOnly: true",
+            ["10: backends: none of those that open seals makes them: they are unsealOnly"]),
+        BrokenConfiguration(
+            10, "backends:\n- name: offline\n  unsealOnly: true\n  recovery: {certificate: recovery.pem}\nx:",
+            [
+                "10: backends: all of them are unsealOnly",
+                "12: backends[0].unsealOnly: a recovery key opens nothing here",
+                #"13: backends[0].recovery.certificate: "recovery.pem" is not an absolute path"#,
+                "14: x: unknown key",
+            ]),
+        BrokenConfiguration(
+            10, "backends:\n- name: offline\n  recovery:\n    key: /etc/trousseau/offline.pem\nx:",
+            [
+                "10: backends: none of them opens what it seals",
+                "13: backends[0].recovery.key: the private key does not belong on this machine",
+                "13: backends[0].recovery.certificate: is missing",
+                "14: x: unknown key",
             ]),
         BrokenConfiguration(14, "", ["15: backends[0].pkcs11.module: is missing"]),
         BrokenConfiguration(

@@ -62,7 +62,7 @@ extension BrokenConfiguration {
         BrokenConfiguration(
             6, "  minimumSeals: 2",
             [
-                "6: keyring.minimumSeals: 2 is more than the number of backends that seal (1)"
+                "6: keyring.minimumSeals: 2 is more than the number of backends that seal and open (1)"
             ]),
         BrokenConfiguration(6, "  minimumSeals: 33", ["6: keyring.minimumSeals: 33 is not between 1 and 32"]),
         BrokenConfiguration(6, "  minimumSeals: all", ["6: keyring.minimumSeals: expected a whole number, found text"]),

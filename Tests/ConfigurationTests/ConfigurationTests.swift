@@ -39,6 +39,8 @@ struct ConfigurationTests {
               pkcs11: {module: /m.so, key: "pkcs11:token=a", pinSource: /pin, maxSessions: 2, allowUnsafeKey: true}
             - name: b
               pkcs11: {module: /m.so, key: "pkcs11:token=b", allowPINCountLow: true, allowSHA1OAEP: true}
+            - name: c
+              recovery: {certificate: /recovery.pem}
             """
         let configuration = try BrokenConfiguration.parse(text)
         #expect(configuration.keyring.name == "prod-1")
@@ -50,12 +52,18 @@ struct ConfigurationTests {
         #expect(configuration.server.socket.allowGroups == [1043])
         let control = configuration.server.control
         #expect(control.mode == 0o660 && control.owner == 1042 && control.group == 7 && control.allowUsers == [1000])
-        #expect(configuration.backends.map(\.name) == ["a", "b"])
-        #expect(configuration.backends.map(\.unsealOnly) == [true, false])
-        #expect(configuration.backends.map(\.deadline) == [.milliseconds(500), .seconds(10)])
+        #expect(configuration.backends.map(\.name) == ["a", "b", "c"])
+        #expect(configuration.backends.map(\.unsealOnly) == [true, false, false])
+        #expect(configuration.backends.map(\.deadline) == [.milliseconds(500), .seconds(10), .seconds(10)])
+        #expect(configuration.backends.map(\.opensSeals) == [true, true, false])
         guard case .pkcs11(let first) = configuration.backends[0].kind,
-            case .pkcs11(let second) = configuration.backends[1].kind
-        else { return }
+            case .pkcs11(let second) = configuration.backends[1].kind,
+            case .recovery(let third) = configuration.backends[2].kind
+        else {
+            Issue.record("\(configuration.backends)")
+            return
+        }
+        #expect(third.certificate == "/recovery.pem")
         #expect(first.pinSource == "/pin" && first.maxSessions == 2 && first.allowUnsafeKey && !first.allowPINCountLow)
         #expect(second.pinSource == nil && second.maxSessions == 4 && !second.allowUnsafeKey && second.allowPINCountLow)
         #expect(!first.allowSHA1OAEP && second.allowSHA1OAEP)
@@ -113,10 +121,8 @@ struct ConfigurationTests {
               tpm: {device: "device:/dev/tpmrm0"}
             - name: vault
               vault: {address: "https://vault.example:8200", key: trousseau}
-            - name: recovery
-              recovery: {certificate: /etc/trousseau/recovery.pem}
             """)
-        #expect(findings.map(\.line) == [6, 8, 10])
+        #expect(findings.map(\.line) == [6, 8])
         #expect(findings.allSatisfy { $0.reason.hasSuffix("backends are not in this version") })
     }
 }

@@ -13,7 +13,9 @@ enum Layering {
         "PKCS11Backend": ["CLinux", "CP11Kit", "Crypto", "Keyring"],
         "Plugin": [
             "CLinux", "Configuration", "Crypto", "FoundationEssentials", "KMSServer", "Keyring", "PKCS11Backend",
+            "RecoveryBackend",
         ],
+        "RecoveryBackend": ["CLinux", "COpenSSL", "Crypto", "Keyring"],
     ]
 
     /// What is wrong with the imports of a file in `module`: the line and the reason.

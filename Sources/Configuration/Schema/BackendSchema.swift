@@ -34,24 +34,46 @@ struct BackendSchema {
         let deadline = section.duration("deadline", in: .milliseconds(100)...(.seconds(600)))
         section.refuseLater(["mode", "hedgeAfter"])
         let kinds = section.present(["pkcs11", "tpm", "vault", "recovery"])
-        for later in kinds.filter({ $0.value != "pkcs11" }) {
+        for later in kinds where later.value == "tpm" || later.value == "vault" {
             section.report(
                 later.value, line: later.line, "\(later.value) backends are not in this version",
-                hint: "this version has pkcs11")
+                hint: "this version has pkcs11 and recovery")
         }
         if kinds.isEmpty {
-            section.report("", line: section.line, "has no kind", hint: "add a section pkcs11")
+            section.report("", line: section.line, "has no kind", hint: "add a section pkcs11 or recovery")
         } else if kinds.count > 1 {
             let words = kinds.map(\.value).joined(separator: " and ")
             section.report("", line: section.line, "has more than one kind: \(words)", hint: "make a backend of each")
         }
-        guard kinds.contains(where: { $0.value == "pkcs11" }), let pkcs11 = section.section("pkcs11", required: "")
-        else {
-            return nil
+        guard let kind = kind(section, kinds.map(\.value)) else { return nil }
+        let backend = PluginConfiguration.Backend(
+            name: name, unsealOnly: unsealOnly, deadline: deadline?.value ?? BackendSchema.defaultDeadline, kind: kind)
+        if unsealOnly, !backend.opensSeals {
+            section.report(
+                "unsealOnly", line: section.line(of: "unsealOnly"), "a recovery key opens nothing here",
+                hint: "leave unsealOnly away, or remove the backend")
         }
-        return PluginConfiguration.Backend(
-            name: name, unsealOnly: unsealOnly, deadline: deadline?.value ?? BackendSchema.defaultDeadline,
-            kind: .pkcs11(self.pkcs11(pkcs11)))
+        return backend
+    }
+
+    private func kind(_ section: Section, _ kinds: [String]) -> PluginConfiguration.Backend.Kind? {
+        if kinds.contains("pkcs11") {
+            return section.section("pkcs11", required: "").map { .pkcs11(pkcs11($0)) }
+        }
+        guard kinds.contains("recovery") else { return nil }
+        return section.section("recovery", required: "").map { .recovery(recovery($0)) }
+    }
+
+    private func recovery(_ section: Section) -> PluginConfiguration.Recovery {
+        section.refuse(
+            "the private key does not belong on this machine",
+            hint: "keep it offline; name its certificate or public key with certificate"
+        ) { ["key", "privatekey", "private-key", "passphrase", "password"].contains($0.lowercased()) }
+        let certificate = section.path(
+            "certificate",
+            required: "a PEM file with the recovery key's certificate; trousseau recovery-key new makes both")
+        section.finish()
+        return PluginConfiguration.Recovery(certificate: certificate?.value ?? "")
     }
 
     private func pkcs11(_ section: Section) -> PluginConfiguration.PKCS11 {

@@ -42,3 +42,9 @@ final class Library: Sendable {
     /// The library, loaded at the first use.
     static func shared() throws(CryptoError) -> Library { try loaded.get() }
 }
+
+/// The library context for those modules of this package that use libcrypto beyond what this one wraps: CMS, X.509.
+package enum LibraryContext {
+    /// The OSSL_LIB_CTX, which lives as long as the process.
+    package static func shared() throws(CryptoError) -> OpaquePointer { try Library.shared().context }
+}

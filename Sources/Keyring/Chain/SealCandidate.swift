@@ -18,9 +18,9 @@ struct SealCandidate: Sendable, Hashable {
 
 extension SealingChain {
     /// Which member may open which seal, in the order in which they are to be asked: that of the members; then local
-    /// seals before shared ones, and authenticated before others.
+    /// seals before shared ones, and authenticated before others. Members that open nothing are none.
     func candidates(local: [Seal], shared: [Seal]) -> [SealCandidate] {
-        members.indices.flatMap { index in
+        members.indices.filter { members[$0].backend.canUnseal }.flatMap { index in
             let backend = members[index].backend
             func candidates(_ seals: [Seal], isLocal: Bool) -> [SealCandidate] {
                 let own = seals.filter { backend.serves($0.recipient) }.map {

@@ -4,7 +4,8 @@ enum InitialSealing {
     struct Outcome: Sendable {
         let backend: String
         let kind: String
-        /// Opened again and compared.
+        /// Whether its seals were opened again and compared; false for a backend that opens nothing.
+        let isVerified: Bool
         var seals: [Seal] = []
         /// Why it did not do everything.
         var error: SealingError?
@@ -13,7 +14,8 @@ enum InitialSealing {
         var reports: [SealReport] {
             var reports = seals.map {
                 SealReport(
-                    recipientID: $0.recipient.id, kind: kind, backend: backend, state: .verified, age: .zero)
+                    recipientID: $0.recipient.id, kind: kind, backend: backend,
+                    state: isVerified ? .verified : .unverified, age: isVerified ? .zero : nil)
             }
             if let error {
                 reports.append(
@@ -42,7 +44,8 @@ enum InitialSealing {
     }
 
     private static func seal(_ kek: KEK, _ member: SealingChain.Member, _ generateMissingKeys: Bool) async -> Outcome {
-        var outcome = Outcome(backend: member.backend.name, kind: member.backend.kind)
+        var outcome = Outcome(
+            backend: member.backend.name, kind: member.backend.kind, isVerified: member.backend.canUnseal)
         let told = await member.call("recipients") { (backend, until) throws(SealingError) in
             try await backend.recipients(generateMissingKey: generateMissingKeys, until: until)
         }
@@ -50,7 +53,7 @@ enum InitialSealing {
             let recipients = try told.result.get()
             guard !recipients.isEmpty else { throw SealingError(.operatorMustAct, "it has no sealing key") }
             for recipient in recipients {
-                outcome.seals.append(try await member.sealVerified(kek, to: recipient).result.get())
+                outcome.seals.append(try await member.makeSeal(kek, to: recipient).result.get())
             }
         } catch {
             outcome.error = error
@@ -75,18 +78,25 @@ enum InitialSealing {
         }
     }
 
+    /// A given minimum counts verified seals only. Without one, every backend has to have sealed, and one of them at
+    /// least verified it: no KEK rests on seals that nobody has opened.
+    ///
     /// - Throws: `tooFewSeals`, which names each backend that failed and why.
     static func check(_ outcomes: [Outcome], _ minimumSeals: Int?, _ log: Log) throws(KeyringError) {
         let failed = outcomes.filter { $0.error != nil || $0.seals.isEmpty }
-        let sealed = outcomes.count - failed.count
-        let reasons = failed.map { "\($0.backend): \($0.error?.message ?? "no seal")" }.joined(separator: "; ")
-        guard sealed > 0, sealed >= minimumSeals ?? outcomes.count else {
-            let wanted =
-                "\(sealed) of \(outcomes.count) backends sealed the KEK, \(minimumSeals ?? outcomes.count) have to"
+        let verified = outcomes.count { $0.isVerified && $0.error == nil && !$0.seals.isEmpty }
+        guard outcomes.contains(where: \.isVerified) else {
             throw KeyringError(
-                .tooFewSeals, reasons.isEmpty ? "no backend seals" : "\(wanted): \(reasons)",
-                hint: failed.compactMap { $0.error?.hint }.first
-                    ?? (outcomes.isEmpty ? "configure a backend that is not unsealOnly" : nil),
+                .tooFewSeals, outcomes.isEmpty ? "no backend seals" : "no backend opens what it seals",
+                hint: "configure a backend that seals and opens, such as an HSM")
+        }
+        guard verified > 0, minimumSeals.map({ verified >= $0 }) ?? failed.isEmpty else {
+            let sealed = minimumSeals == nil ? outcomes.count - failed.count : verified
+            let reasons = failed.map { "\($0.backend): \($0.error?.message ?? "no seal")" }.joined(separator: "; ")
+            throw KeyringError(
+                .tooFewSeals,
+                "\(sealed) of \(outcomes.count) backends sealed the KEK, \(minimumSeals ?? outcomes.count) have to"
+                    + (reasons.isEmpty ? "" : ": \(reasons)"), hint: failed.compactMap { $0.error?.hint }.first,
                 cause: failed.first?.error)
         }
         for outcome in failed {

@@ -17,14 +17,15 @@ public enum KeyringCreation {
 
     /// Makes the keyring.
     ///
-    /// Every seal is opened again and compared with the KEK before it counts. The backends work at the same time; one
+    /// Every seal is opened again and compared with the KEK before it counts, but for those to a recovery key. The backends work at the same time; one
     /// that does not answer costs its deadlines and nothing more. When it throws, nothing is left that a second call would
     /// stumble over, but for sealing keys that were made.
     ///
     /// - Parameters:
     ///   - directory: made with its parents.
     ///   - name: as RFC 1123 has labels.
-    ///   - minimumSeals: how many backends have to have sealed; nil for all that are not `unsealOnly`.
+    ///   - minimumSeals: how many backends have to have made a verified seal; nil for all that are not `unsealOnly` to
+    ///     have sealed.
     ///   - generateMissingKeys: make sealing keys that do not exist yet.
     /// - Throws: `store` (also `exists`, `locked`), `name`, `tooFewSeals`, `format`, `cryptography`.
     public static func run(

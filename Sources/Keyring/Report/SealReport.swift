@@ -4,7 +4,7 @@ public struct SealReport: Sendable, Hashable {
     public enum State: String, Sendable, CaseIterable {
         /// This process opened it and compared what came out.
         case verified
-        /// A backend of this node has it, but has not opened it in this process.
+        /// A backend of this node has it, but has not opened it in this process, or opens nothing (a recovery key).
         case unverified
         /// A backend of this node is to have one and has none yet.
         case missing

@@ -24,7 +24,8 @@ public final class KeyringService: Sendable {
     ///
     /// - Parameters:
     ///   - name: the keyring's own name.
-    ///   - minimumSeals: how many seals the active KEK is to have; nil for one by each backend that seals.
+    ///   - minimumSeals: how many seals the active KEK is to have that a backend can open; nil for one by each that
+    ///     seals and opens.
     ///   - onChange: told, one after the other, of each change of the state `report()` gives.
     /// - Throws: `store` (also `rollback`: a later generation was active here), `name`.
     public convenience init(
@@ -61,7 +62,7 @@ public final class KeyringService: Sendable {
         self.directory = directory
         self.name = name
         self.chain = chain
-        self.minimumSeals = minimumSeals ?? chain.members.count { !$0.unsealOnly }
+        self.minimumSeals = minimumSeals ?? chain.members.count { !$0.unsealOnly && $0.backend.canUnseal }
         self.log = log
         self.pacing = pacing
         self.onChange = onChange

@@ -90,7 +90,7 @@ extension KeyringService {
                 if entry.isTombstone { healingFailed(index, "recipient \(recipient.id) was removed from the keyring") }
                 continue
             }
-            guard let seal = finish(index, await member.sealVerified(active.trusted.kek, to: recipient)) else { return }
+            guard let seal = finish(index, await member.makeSeal(active.trusted.kek, to: recipient)) else { return }
             add(seal, active, index)
         }
     }
@@ -114,7 +114,7 @@ extension KeyringService {
         state.withLock { $0.health[member].healingProblem = reason }
     }
 
-    /// Puts a verified seal into the active record: on the disk first, then into what etcd is to carry.
+    /// Puts a seal that counts into the active record: on the disk first, then into what etcd is to carry.
     private func add(_ seal: Seal, _ active: OpenedKEK, _ member: Int) {
         let kekID = active.trusted.identity.kekID
         let failure = changing.withLock { _ -> String? in
@@ -132,7 +132,9 @@ extension KeyringService {
         }
         if let failure { return healingFailed(member, failure) }
         state.withLock { $0.health[member].healingProblem = nil }
-        verified(kekID, KEKState.SealKey(seal.recipient.id, isLocal: false), problem: nil)
+        if chain.members[member].backend.canUnseal {
+            verified(kekID, KEKState.SealKey(seal.recipient.id, isLocal: false), problem: nil)
+        }
         log(
             .info, "a missing seal was made", ("backend", chain.members[member].backend.name),
             ("recipient", seal.recipient.id), ("kek", "\(kekID)"))

@@ -93,11 +93,20 @@ extension KeyringService {
     private func warnings(_ report: KeyringReport, _ roles: Roles) -> [String] {
         var warnings: [String] = []
         if let active = report.keks.first(where: { $0.role == .active }) {
-            let count = active.seals.count {
-                $0.state == .verified || $0.state == .unverified || $0.state == .otherNode
+            // Those that open nothing here: they do not help a start, so they do not count.
+            let offline = chain.members.filter { !$0.backend.canUnseal }.map(\.backend.name)
+            let count = active.seals.count { seal in
+                guard seal.state == .verified || seal.state == .unverified || seal.state == .otherNode else {
+                    return false
+                }
+                return !offline.contains { $0 == seal.backend }
             }
             if count < minimumSeals {
                 warnings.append("the active KEK has \(count) seals, \(minimumSeals) are wanted (minimumSeals)")
+            }
+            for seal in active.seals where seal.state == .missing {
+                guard let name = seal.backend, offline.contains(name) else { continue }
+                warnings.append("the active KEK is not sealed to \(name): no recovery with its key yet")
             }
         }
         if let size = report.publicationSize, size > Publication.warningSize {

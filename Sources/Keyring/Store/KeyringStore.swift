@@ -12,13 +12,13 @@ public final class KeyringStore: Sendable {
 
     let directory: StoreDirectory
     /// Held as long as the store lives; nil when it is only read.
-    private let lock: Descriptor?
+    private let lock: FileLock?
     /// One change at a time.
     private let changing = Mutex(())
 
     private static let lockName = "lock"
 
-    private init(_ directory: StoreDirectory, lock: consuming Descriptor?) {
+    private init(_ directory: StoreDirectory, lock: consuming FileLock?) {
         self.directory = directory
         path = directory.path
         isReadOnly = lock == nil
@@ -49,7 +49,8 @@ public final class KeyringStore: Sendable {
         let lock = readOnly ? nil : try directory.lock(lockName)
         guard try !directory.contains(MarkerFile.name) else {
             throw StoreError(
-                .interrupted, path, "trousseau init did not come to its end here", hint: "run trousseau init again")
+                .interrupted, path, "trousseau init or recover did not come to its end here",
+                hint: "run the same command again")
         }
         if !readOnly {
             try directory.removeTemporaryFiles()

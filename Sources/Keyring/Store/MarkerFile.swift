@@ -1,6 +1,6 @@
 internal import Crypto
 
-/// The mark of an `init` that has not come to its end: it names the keyring that was being made.
+/// The mark of an `init` or a `recover` that has not come to its end: it names the keyring that was being made.
 enum MarkerFile {
     static let name = "init-in-progress"
     /// 4 KiB.
@@ -9,7 +9,7 @@ enum MarkerFile {
     static func encode(_ keyringID: [UInt8]) -> [UInt8] {
         Array(
             """
-            # trousseau init has begun here and not ended: run it again.
+            # trousseau init or recover has begun here and not ended: run it again.
             keyring: \(Hex.encode(keyringID))
 
             """.utf8)

@@ -14,7 +14,7 @@ public struct StoreError: Error, Sendable, Equatable {
         case locked
         /// A read-only file system, or a store that was opened for reading.
         case readOnly
-        /// `init` did not come to its end.
+        /// `init` or `recover` did not come to its end.
         case interrupted
         /// There is a keyring already.
         case exists

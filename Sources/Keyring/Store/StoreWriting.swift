@@ -48,7 +48,7 @@ extension StoreDirectory {
     }
 
     /// Takes the lock on a file of this name, for as long as the result lives, and writes the process ID into it.
-    func lock(_ name: String) throws(StoreError) -> Descriptor {
+    func lock(_ name: String) throws(StoreError) -> FileLock {
         let file = path + "/" + name
         let lock = try openFile(name, O_RDWR | O_CREAT, "open")
         guard flock(lock.raw, LOCK_EX | LOCK_NB) == 0 else {
@@ -61,7 +61,7 @@ extension StoreDirectory {
         }
         guard ftruncate(lock.raw, 0) == 0 else { throw StoreError("truncate", file, errno: errno) }
         try lock.write(Array("\(getpid())\n".utf8), file)
-        return lock
+        return FileLock(lock)
     }
 
     /// mkdir -p with mode 0700; what exists stays as it is.

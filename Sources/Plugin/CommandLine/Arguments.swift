@@ -2,17 +2,21 @@ internal import Configuration
 
 /// The options of one command, read from its arguments.
 struct Arguments {
-    /// `--name VALUE`, `--name=VALUE`, or a bare `--name`.
+    /// `--name VALUE`, `--name=VALUE`, `--name VALUE VALUE …`, or a bare `--name`.
     struct Option {
         let name: String
         let takesValue: Bool
+        /// Takes every argument up to the next option.
+        var takesMore = false
 
         static func value(_ name: String) -> Option { Option(name: name, takesValue: true) }
+        static func values(_ name: String) -> Option { Option(name: name, takesValue: true, takesMore: true) }
         static func flag(_ name: String) -> Option { Option(name: name, takesValue: false) }
     }
 
     private let command: String
     private var values: [String: String] = [:]
+    private var further: [String: [String]] = [:]
 
     /// Reads the arguments that follow the name of `command`.
     ///
@@ -36,6 +40,10 @@ struct Arguments {
             } else {
                 throw failure("\(name) needs a value")
             }
+            while option.takesMore, let value = rest.first, !value.hasPrefix("--") {
+                further[name, default: []].append(value)
+                rest = rest.dropFirst()
+            }
         }
     }
 
@@ -46,6 +54,14 @@ struct Arguments {
         guard let value = values[name] else { return nil }
         guard !value.isEmpty else { throw failure("\(name) is empty") }
         return value
+    }
+
+    /// All values of an option that takes several; none when it was not given.
+    func list(_ name: String) throws(CommandFailure) -> [String] {
+        guard let first = try string(name) else { return [] }
+        let all = [first] + further[name, default: []]
+        guard !all.contains("") else { throw failure("\(name) is empty") }
+        return all
     }
 
     func required(_ name: String, hint: String) throws(CommandFailure) -> String {

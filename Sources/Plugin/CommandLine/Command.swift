@@ -12,6 +12,8 @@ enum Command: Equatable {
     case encryptionConfig(EncryptionConfig)
     case kms(KMS)
     case bench(Bench)
+    case recoveryKey(RecoveryKey)
+    case recover(Recover)
 
     struct Initialize: Equatable {
         let configuration: String
@@ -62,7 +64,8 @@ enum Command: Equatable {
 
     static let defaultConfiguration = "/etc/trousseau/config.yaml"
     private static let words = [
-        "init", "serve", "status", "stop", "doctor", "encryption-config", "version", "kms", "bench", "help",
+        "init", "serve", "status", "stop", "doctor", "encryption-config", "version", "kms", "bench", "recovery-key",
+        "recover", "help",
     ]
 
     /// Reads the arguments that follow the program's name.
@@ -92,6 +95,8 @@ enum Command: Equatable {
         case "encryption-config": return try encryptionConfig(rest)
         case "kms": return try kms(rest)
         case "bench": return try bench(rest)
+        case "recovery-key": return try recoveryKey(rest)
+        case "recover": return try recover(rest)
         default: return .version(try output(try Arguments(rest, of: word, [.value("--output")])))
         }
     }

@@ -6,6 +6,8 @@ enum Usage {
         case serve, status, stop, doctor
         case encryptionConfig = "encryption-config"
         case version, kms, bench
+        case recoveryKey = "recovery-key"
+        case recover
     }
 
     static func text(_ topic: Topic) -> String {
@@ -20,6 +22,8 @@ enum Usage {
         case .version: version
         case .kms: kms
         case .bench: bench
+        case .recoveryKey: recoveryKey
+        case .recover: recover
         }
     }
 
@@ -36,6 +40,8 @@ enum Usage {
           encryption-config  print the configuration for kube-apiserver
           kms                ask any KMS plugin: status, encrypt, decrypt
           bench              measure any KMS plugin
+          recovery-key       make a key that is kept offline, for recover
+          recover            make a lost keyring anew from its record files
           version            print the version
           help [COMMAND]     print this, or how to use a command
 
@@ -141,6 +147,40 @@ enum Usage {
           --duration TIME    of each operation, default 5s
           --pid PID          the server's process: shows its CPU time a call and its memory
           --output FORMAT    text (default) or json
+
+        """
+
+    private static let recoveryKey = """
+        usage: trousseau recovery-key new --out-key FILE --out-certificate FILE [--type TYPE]
+                                          [--passphrase-file FILE | --no-passphrase]
+
+        Makes a key to which every KEK can be sealed, and which is kept offline until all else is lost: the private key,
+        and a certificate of it for the configuration. Neither file may exist yet. Asks for a passphrase on the terminal.
+
+          --out-key FILE           the private key, PKCS#8 in PEM, mode 0600
+          --out-certificate FILE   the certificate, PEM
+          --type TYPE              p384 (default), p256, rsa3072 or rsa4096
+          --passphrase-file FILE   the passphrase in one line, 12 bytes or more
+          --no-passphrase          leaves the private key in clear
+
+        """
+
+    private static let recover = """
+        usage: trousseau recover --from PATH... [--key FILE] [--passphrase-file FILE] [--key-id KEY_ID]
+                                 [--config FILE] [--generate-keys] [--output text|json]
+
+        Makes the keyring that the configuration names anew, from the records of a lost one: opens their KEKs with the
+        offline key, or with any backend that still can, and seals them to every backend. They only decrypt; a new KEK
+        encrypts. Never touches an existing keyring, nor what it reads. docs/recovery.md has the whole way.
+
+          --from PATH...           a keyring's folder, or record files
+          --key FILE               the private key, PEM; without it, only the configured backends are asked
+          --passphrase-file FILE   its passphrase; without it, asked for on the terminal if the key is encrypted
+          --key-id KEY_ID          as init, rotate or recover printed it, several with commas between; without it, asked
+                                   for on the terminal. Tells the keyring's own KEK from a forged one
+          --config FILE            default /etc/trousseau/config.yaml
+          --generate-keys          make sealing keys that do not exist yet
+          --output FORMAT          text (default) or json
 
         """
 }

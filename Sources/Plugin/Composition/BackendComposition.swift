@@ -1,6 +1,7 @@
 internal import Configuration
 internal import Keyring
 internal import PKCS11Backend
+internal import RecoveryBackend
 
 /// Makes backends of their sections. To add a kind of backend, make it here.
 enum BackendComposition {
@@ -20,6 +21,13 @@ enum BackendComposition {
                 do throws(PKCS11Error) {
                     backends.append(
                         try PKCS11Backend(pkcs11(section, name: backend.name, guardDirectory: directory), log: log))
+                } catch {
+                    throw CommandFailure(.configuration, "backend \(backend.name): \(error.message)", hint: error.hint)
+                }
+            case .recovery(let section):
+                let configuration = RecoveryConfiguration(name: backend.name, certificate: section.certificate)
+                do throws(RecoveryError) {
+                    backends.append(try RecoveryBackend(configuration))
                 } catch {
                     throw CommandFailure(.configuration, "backend \(backend.name): \(error.message)", hint: error.hint)
                 }

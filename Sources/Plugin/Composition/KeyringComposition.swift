@@ -37,7 +37,7 @@ enum KeyringComposition {
         let code: ExitCode =
             switch error.code {
             case .store, .name: .keyring
-            case .tooFewSeals, .format, .cryptography: .failure
+            case .tooFewSeals, .recovery, .format, .cryptography: .failure
             }
         return CommandFailure(code, error.message, hint: error.hint)
     }

@@ -68,9 +68,9 @@ import Testing
         let backend = try MemoryBackend("hsm")
         let member = SealingChain.Member(backend)
         let kek = try Sample.kek(1)
-        #expect((try? await member.sealVerified(kek, to: backend.recipient).result.get()) != nil)
+        #expect((try? await member.makeSeal(kek, to: backend.recipient).result.get()) != nil)
         backend.set(.lies, .unseal)
-        guard case .failure(let error) = await member.sealVerified(kek, to: backend.recipient).result else {
+        guard case .failure(let error) = await member.makeSeal(kek, to: backend.recipient).result else {
             Issue.record("a lie counted")
             return
         }
