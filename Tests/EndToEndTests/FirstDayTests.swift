@@ -89,8 +89,11 @@ struct FirstDayTests {
             try Files.write(secret, to: scope.path("seed"))
             let options = ["--socket", node.socket, "--api", api]
 
-            let status = try await kms(["status"] + options)
-            #expect(status.succeeded, "\(status.text)")
+            // READY says that the sockets accept; the KEK may still be on its way from the HSM.
+            try await eventually("kms status succeeds", within: .seconds(30)) {
+                try await kms(["status", "--socket", node.socket]).succeeded
+            }
+            #expect(try await kms(["status"] + options).succeeded)
             let sealed = try await kms(
                 ["encrypt"] + options + ["--in", scope.path("seed"), "--output", output])
             #expect(sealed.succeeded, "\(sealed.text)")
@@ -109,7 +112,7 @@ struct FirstDayTests {
             let refused = try await kms(["decrypt"] + options + ["--in", scope.path("damaged")])
             #expect(refused.exit == .code(1), "\(refused.text)")
             #expect(refused.output.isEmpty)
-            #expect(refused.errors.contains("InvalidArgument") || refused.errors.contains("INVALID_ARGUMENT"))
+            #expect(refused.errors.contains("INVALID_ARGUMENT"), "\(refused.text)")
 
             try await plugin.stop()
             #expect(try await kms(["status", "--timeout", "500ms"] + options).exit == .code(5))

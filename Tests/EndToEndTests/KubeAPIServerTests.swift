@@ -52,7 +52,7 @@ struct KubeAPIServerTests {
     @Test("a client's deadline ends its call; the calls after it are answered")
     func deadline() async throws {
         try await Node.serving { _, plugin, server in
-            plugin.process.send(SIGSTOP)
+            try await plugin.freeze()
             let late = try await server.ask("status", ["timeout": 0.3])
             plugin.process.send(SIGCONT)
             #expect(late["code"].string == "DEADLINE_EXCEEDED")

@@ -58,7 +58,7 @@ struct StoppingTests {
         }
     }
 
-    @Test("SIGHUP and a closed terminal are no reason to end")
+    @Test("SIGHUP, as of a closed terminal, is no reason to end")
     func hangup() async throws {
         try await Node.serving { _, plugin, server in
             plugin.process.send(SIGHUP)

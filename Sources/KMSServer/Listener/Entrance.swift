@@ -10,7 +10,7 @@ enum Entrance: Int, Sendable, CaseIterable {
 
     /// Takes both sockets from systemd, or makes those that it did not hand over.
     static func open(_ configuration: ServerConfiguration) throws(ServerError) -> [Entrance: ListeningSocket] {
-        var activated = try SocketActivation.take()
+        var activated = try SocketActivation.take(from: configuration.firstActivatedDescriptor)
         var sockets: [Entrance: ListeningSocket] = [:]
         do throws(ServerError) {
             sockets[.kms] = try kms.open(activated.kms.take(), configuration.socket)

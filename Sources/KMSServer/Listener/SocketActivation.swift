@@ -4,7 +4,7 @@ internal import Glibc
 /// The sockets that systemd has opened for this process (sd_listen_fds(3)).
 enum SocketActivation {
     /// The first descriptor of systemd's protocol.
-    private static let firstDescriptor: Int32 = 3
+    static let firstDescriptor: Int32 = 3
     private static let variables = ["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"]
 
     struct Sockets: ~Copyable {
@@ -16,7 +16,7 @@ enum SocketActivation {
     /// removed, so that no child takes them for its own.
     ///
     /// Reading the environment twice gives nothing the second time.
-    static func take() throws(ServerError) -> Sockets {
+    static func take(from first: Int32) throws(ServerError) -> Sockets {
         var sockets = Sockets()
         let values = variables.map { name in getenv(name).map { String(cString: $0) } }
         for name in variables where getenv(name) != nil { unsetenv(name) }
@@ -29,7 +29,7 @@ enum SocketActivation {
         }
         let names = values[2].map { $0.split(separator: ":", omittingEmptySubsequences: false).map(String.init) } ?? []
         for index in 0..<count {
-            let descriptor = Descriptor(firstDescriptor + index)
+            let descriptor = Descriptor(first + index)
             let name = Int(index) < names.count ? names[Int(index)] : ""
             try check(descriptor, name: name)
             if name == "control", sockets.control == nil {

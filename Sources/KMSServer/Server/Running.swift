@@ -135,7 +135,8 @@ final class Running: Sendable {
 
     /// As `Server.stop`.
     func stop(until deadline: ContinuousClock.Instant) -> Bool {
-        // First of all, so that a successor finds the path free and new peers wait there instead of here.
+        // First of all: whoever comes now learns at once that nobody is there. The lock keeps a successor out until the
+        // end.
         for socket in sockets.values { socket.removeFile() }
         acceptor.stop()
         var isClean = acceptorThread.join(until: deadline)

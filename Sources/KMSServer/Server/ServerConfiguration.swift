@@ -17,6 +17,9 @@ public struct ServerConfiguration: Sendable {
     /// How long a Decrypt may wait for a KEK whose caller has set no deadline.
     public var coldTimeout: Duration = .seconds(10)
 
+    /// Where systemd's sockets begin. Tests have other descriptors there.
+    var firstActivatedDescriptor = SocketActivation.firstDescriptor
+
     /// A server with the limits of docs/architecture.md.
     public init(socket: SocketConfiguration, control: SocketConfiguration, runtimeVersion: String) {
         self.socket = socket

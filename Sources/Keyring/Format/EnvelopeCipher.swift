@@ -13,6 +13,7 @@ public struct EnvelopeCipher: Sendable {
     private let header: [UInt8]
     private let aadV2: [UInt8]
     private let aadV1Beta1: [UInt8]
+    private let nonces = NonceSource()
 
     /// A cipher for the KEK's ciphertexts in this keyring.
     public init(kek: KEK, keyring: KeyringIdentity) {
@@ -32,7 +33,7 @@ public struct EnvelopeCipher: Sendable {
     ///
     /// - Throws: `malformed` for an empty plaintext, `tooLarge`, `cryptography`.
     public func encrypt(_ plaintext: UnsafeRawBufferPointer, api: KMSAPI) throws(FormatError) -> [UInt8] {
-        try encrypt(plaintext, api: api) { (nonce) throws(CryptoError) in try Random.fill(nonce) }
+        try encrypt(plaintext, api: api) { (nonce) throws(CryptoError) in try nonces.fill(nonce) }
     }
 
     /// Encrypts with a nonce that `fillNonce` writes: 24 bytes that are never the same twice.

@@ -29,7 +29,7 @@ extension KeyringService {
                 if publish() {
                     log(
                         .info, "serving", ("keyring", name), ("kek", "\(active)"), ("backend", kek.backend),
-                        ("unseal", "\(kek.latency)"))
+                        ("unseal", kek.latency.inMilliseconds))
                 }
                 // What is open decrypts, even if nothing may be encrypted.
                 return true
@@ -40,7 +40,7 @@ extension KeyringService {
                 let delay = Backoff.delay(after: failures, trouble.errorClass, factor: pacing.jitter)
                 log(
                     .warning, "the active KEK is not open", ("reason", trouble.reason), ("hint", trouble.hint ?? ""),
-                    ("retry_in", "\(delay)"))
+                    ("retry_in", delay.inMilliseconds))
                 await pacing.pause(.retry, delay)
             case nil:
                 return false
@@ -172,9 +172,10 @@ extension KeyringService {
         let backend = chain.members[opened.candidate.member].backend.name
         var reason: String?
         if !job.record.isAuthentic(under: opened.kek) {
-            reason = "the record of KEK \(identity.kekID) was altered: its MAC is not that of its KEK"
+            let file = "\(directory)/\(RecordFile.name(identity))"
+            reason = "\(file) was altered: its MAC is not that of KEK \(identity.kekID)"
         } else if job.roles.active.kekID == identity.kekID, !job.roles.isAuthentic(under: opened.kek) {
-            reason = "the roles were altered: their MAC is not that of the active KEK"
+            reason = "\(directory)/\(RolesFile.name) was altered: its MAC is not that of the active KEK"
         }
         guard reason == nil, let trusted = TrustedKEK(identity, opened.kek) else {
             let trouble = Trouble(
@@ -191,7 +192,7 @@ extension KeyringService {
         }
         log(
             .info, "a KEK is open", ("kek", "\(identity.kekID)"), ("generation", "\(identity.generation)"),
-            ("backend", backend), ("took", "\(opened.latency)"))
+            ("backend", backend), ("took", opened.latency.inMilliseconds))
         return .success(OpenedKEK(trusted, backend: backend, latency: opened.latency))
     }
 }

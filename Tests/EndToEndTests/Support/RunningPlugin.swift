@@ -49,6 +49,19 @@ final class RunningPlugin: Sendable {
         return try await process.waitForExit(within: .seconds(20))
     }
 
+    /// Stops it with SIGSTOP; returns once each of its threads stands still, until SIGCONT.
+    func freeze() async throws {
+        process.send(SIGSTOP)
+        let tasks = "/proc/\(process.pid)/task"
+        try await eventually("all threads stand still", within: .seconds(20)) {
+            try Files.list(tasks).allSatisfy { task in
+                // PID (NAME) STATE …, and NAME may hold anything.
+                let fields = try Files.readText("\(tasks)/\(task)/stat").split(separator: ")").last ?? ""
+                return fields.hasPrefix(" T")
+            }
+        }
+    }
+
     /// One line of /proc/PID/status, as `VmRSS` in kB.
     func measure(_ name: String) throws -> Int {
         for line in try Files.readText("/proc/\(process.pid)/status").split(separator: "\n") {

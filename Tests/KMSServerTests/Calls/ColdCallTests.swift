@@ -20,7 +20,7 @@ import Testing
             try await eventually("both wait", within: .seconds(20)) { test.service.coldWaiting == 2 }
             #expect(test.server.statistics().coldCalls == 2)
             // Others do not wait for them.
-            #expect(try await client.call(Request.encrypt, Request.encrypt([1])).code == .ok)
+            try await #expect(client.call(Request.encrypt, Request.encrypt([1])).code == .ok)
             #expect(cold.allSatisfy { !$0.isOver })
             test.service.openCold()
             for call in cold {
@@ -62,10 +62,10 @@ import Testing
             let client = try test.client()
             let waiting = try (0..<5).map { _ in try client.start(Request.decrypt, ColdCallTests.request) }
             try await eventually("five wait", within: .seconds(20)) { test.service.coldWaiting == 5 }
-            #expect(try await client.call(Request.decrypt, ColdCallTests.request).code == .resourceExhausted)
+            try await #expect(client.call(Request.decrypt, ColdCallTests.request).code == .resourceExhausted)
             test.service.openCold()
             for call in waiting { #expect(await call.answer.code == .ok) }
-            #expect(try await client.call(Request.decrypt, ColdCallTests.request).code == .ok)
+            try await #expect(client.call(Request.decrypt, ColdCallTests.request).code == .ok)
         }
     }
 
@@ -93,7 +93,7 @@ import Testing
             try await eventually("its place is free", within: .seconds(20)) {
                 test.service.coldCancelled == 1 && test.server.statistics().coldCalls == 0
             }
-            #expect(try await client.call(Request.status).code == .ok)
+            try await #expect(client.call(Request.status).code == .ok)
         }
     }
 
@@ -109,7 +109,7 @@ import Testing
             try await eventually("its place is free", within: .seconds(20)) {
                 test.server.statistics().coldCalls == 0
             }
-            #expect(try await client.call(Request.status).code == .ok)
+            try await #expect(client.call(Request.status).code == .ok)
         }
     }
 

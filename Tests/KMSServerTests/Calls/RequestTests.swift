@@ -24,7 +24,7 @@ import Testing
                 #expect(answer.code == .invalidArgument, "\(method): \(answer)")
             }
             // The connection is not to blame.
-            #expect(try await client.call(Request.status).code == .ok)
+            try await #expect(client.call(Request.status).code == .ok)
         }
     }
 
@@ -77,13 +77,13 @@ import Testing
                 let request = Request.decrypt(Array("v2x".utf8), annotations: annotations)
                 return try await client.call(Request.decrypt, request).code
             }
-            #expect(try await code([("kek.trousseau", Array(repeating: 1, count: most))]) == .ok)
-            #expect(try await code([("kek.trousseau", Array(repeating: 1, count: most + 1))]) == .invalidArgument)
-            #expect(try await code((0..<64).map { ("a.b\($0)", [1]) }) == .ok)
-            #expect(try await code((0..<65).map { ("a.b\($0)", [1]) }) == .invalidArgument)
+            try await #expect(code([("kek.trousseau", Array(repeating: 1, count: most))]) == .ok)
+            try await #expect(code([("kek.trousseau", Array(repeating: 1, count: most + 1))]) == .invalidArgument)
+            try await #expect(code((0..<64).map { ("a.b\($0)", [1]) }) == .ok)
+            try await #expect(code((0..<65).map { ("a.b\($0)", [1]) }) == .invalidArgument)
             // As many as fit into a message: bounded memory, not only a bounded count.
             let flood = Array(repeating: Wire.field(4, []), count: 60000).flatMap { $0 }
-            #expect(try await client.call(Request.decrypt, flood).code == .invalidArgument)
+            try await #expect(client.call(Request.decrypt, flood).code == .invalidArgument)
         }
     }
 
@@ -92,7 +92,7 @@ import Testing
             let client = try test.client()
             let answer = try await client.call(Request.encrypt, Wire.field(1, Array(repeating: 1, count: 128 * 1024)))
             #expect(answer.code == .resourceExhausted)
-            #expect(try await client.call(Request.encrypt, Request.encrypt([1])).code == .ok)
+            try await #expect(client.call(Request.encrypt, Request.encrypt([1])).code == .ok)
         }
     }
 
@@ -100,7 +100,7 @@ import Testing
         try await ServerUnderTest.with { test in
             let client = try test.client()
             for method in ["/v2.KeyManagementService/Rotate", "/v3.KeyManagementService/Status", "/", "/x/"] {
-                #expect(try await client.call(method, [1, 2, 3]).code == .unimplemented, "\(method)")
+                try await #expect(client.call(method, [1, 2, 3]).code == .unimplemented, "\(method)")
             }
             #expect(test.count("unknown", "UNIMPLEMENTED") == 4)
         }
@@ -117,11 +117,12 @@ import Testing
 
     @Test func compressedMessagesAreNotServed() async throws {
         try await ServerUnderTest.with { test in
+            // Small enough once it is unpacked, so that only the compression is in the way.
+            let request = Request.encrypt(Array(repeating: 1, count: 900))
+            let answer = try await TestClient(test.path, compresses: true).call(Request.encrypt, request)
+            #expect(answer.code == .unimplemented, "\(answer)")
             let client = try test.client()
-            let call = try client.start(Request.encrypt, Request.encrypt([1]), isCompressed: true)
-            let answer = await call.answer
-            #expect(answer.code == .unimplemented || answer.code == .internalError, "\(answer)")
-            #expect(try await client.call(Request.encrypt, Request.encrypt([1])).code == .ok)
+            try await #expect(client.call(Request.encrypt, Request.encrypt([1])).code == .ok)
         }
     }
 

@@ -19,9 +19,9 @@ final class TestClient: Sendable {
     private let queue = CompletionQueue()
     private let thread: ServerThread
 
-    init(_ path: String, authority: String? = nil) throws {
+    init(_ path: String, authority: String? = nil, compresses: Bool = false) throws {
         GRPCLibrary.start()
-        channel = try Channel(path, authority: authority)
+        channel = try Channel(path, authority: authority, compresses: compresses)
         let queue = queue
         thread = try ServerThread("test-client") {
             while case .completed(let tag, _) = queue.next() {
@@ -48,7 +48,7 @@ final class TestClient: Sendable {
     ///   - request: nil to send headers and nothing else.
     ///   - timeout: nil for a call without a deadline.
     func start(
-        _ method: String, _ request: [UInt8]?, timeout: Duration? = .seconds(20), isCompressed: Bool = false
+        _ method: String, _ request: [UInt8]?, timeout: Duration? = .seconds(20)
     ) throws -> PendingCall {
         let deadline = timeout.map { GRPCTime.timespec(after: $0) } ?? GRPCTime.never
         let path = Slice(method.utf8)
@@ -57,7 +57,7 @@ final class TestClient: Sendable {
         }
         guard let call else { throw TestError("grpc_channel_create_call") }
         let pending = PendingCall(call)
-        try pending.begin(request, isCompressed: isCompressed)
+        try pending.begin(request)
         return pending
     }
 
@@ -65,13 +65,13 @@ final class TestClient: Sendable {
         // Sendable: core's channels may be used from any thread; closed once, by the client's deinit.
         let raw: OpaquePointer
 
-        init(_ path: String, authority: String?) throws {
+        init(_ path: String, authority: String?, compresses: Bool) throws {
             let target = path.hasPrefix("@") ? "unix-abstract:\(path.dropFirst())" : "unix:\(path)"
             let credentials = grpc_insecure_credentials_create()
             defer { grpc_channel_credentials_release(credentials) }
             // Subchannels are shared between channels of equal settings otherwise.
             let settings =
-                ChannelArguments.lean
+                (compresses ? ChannelArguments([GRPC_COMPRESSION_CHANNEL_DEFAULT_ALGORITHM: 2]) : .lean)
                 + ChannelArguments(["grpc.use_local_subchannel_pool": 1, GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS: 100])
             let raw = settings.withRaw { raw -> OpaquePointer? in
                 guard let authority else { return grpc_channel_create(target, credentials, raw) }
@@ -155,7 +155,7 @@ final class PendingCall: @unchecked Sendable {
     /// Sends RST_STREAM.
     func cancel() { grpc_call_cancel(call, nil) }
 
-    fileprivate func begin(_ request: [UInt8]?, isCompressed: Bool) throws {
+    fileprivate func begin(_ request: [UInt8]?) throws {
         var operations: [grpc_op] = []
         func add(_ type: grpc_op_type, _ change: (inout grpc_op) -> Void = { _ in }) {
             var operation = grpc_op()
@@ -168,9 +168,7 @@ final class PendingCall: @unchecked Sendable {
         if let request {
             buffer = Slice(request).withRaw { slice in
                 var slice = slice
-                return isCompressed
-                    ? grpc_raw_compressed_byte_buffer_create(&slice, 1, GRPC_COMPRESS_GZIP)
-                    : grpc_raw_byte_buffer_create(&slice, 1)
+                return grpc_raw_byte_buffer_create(&slice, 1)
             }
             add(GRPC_OP_SEND_MESSAGE) { $0.data.send_message.send_message = buffer }
             add(GRPC_OP_SEND_CLOSE_FROM_CLIENT)

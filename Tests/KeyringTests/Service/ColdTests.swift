@@ -73,7 +73,7 @@ import Testing
             }
             // Now only what requests ask for: the service does not run.
             let again = try backend.again()
-            let rig = try Rig(path, SealingChain([.init(again)], log: .none))
+            let rig = try await Rig.opened(path, [.init(again)])
             let storm = storm(100, try Rig.ciphertext([1, 2, 3], keks[0]), rig)
             #expect(await storm.value == 100)
             #expect(again.calls(.unseal) == 2)
@@ -113,7 +113,7 @@ import Testing
                 await rig.clockwork.reached(.maintenance(0))
             }
             let away = try backend.again()
-            let rig = try Rig(path, SealingChain([.init(away)], log: .none))
+            let rig = try await Rig.opened(path, [.init(away)])
             // The active one opens, then the device goes away.
             #expect(try await rig.decrypt(Rig.ciphertext([7], keks[1])) == [7])
             away.set(.fails(.sample(.retry)))
@@ -149,7 +149,7 @@ import Testing
     @Test func waitersHearOfTheShutdown() async throws {
         try await with(1) { path, keks, backend in
             backend.set(.hangs, .unseal)
-            let rig = try Rig(path, SealingChain([.init(backend)], log: .none))
+            let rig = try await Rig.opened(path, [.init(backend)])
             let ciphertext = try Rig.ciphertext([1], keks[0])
             let waiting = Task { await serviceError { _ = try await rig.decrypt(ciphertext) } }
             await backend.reached(.unseal)

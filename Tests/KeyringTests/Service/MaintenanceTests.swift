@@ -60,24 +60,27 @@ import Testing
 
     @Test func aHungProbeIsOneProbe() async throws {
         try await TemporaryDirectory.with { directory in
-            let backend = try MemoryBackend("hsm")
+            let backend = try MemoryBackend("hsm", key: 1)
+            let other = try MemoryBackend("other", key: 2)
             let path = directory + "/keyring"
-            try await Rig.write(path, [Sample.kek(1)], to: [backend])
-            let members = [SealingChain.Member(backend, unsealOnly: false, deadline: .milliseconds(100))]
-            try await Rig.with(path, members) { (rig: Rig) async throws in
+            try await Rig.write(path, [Sample.kek(1)], to: [backend, other])
+            let hasty = SealingChain.Member(backend, unsealOnly: false, deadline: .milliseconds(100))
+            try await Rig.with(path, [.init(other), hasty]) { (rig: Rig) async throws in
                 await rig.phases.reached(.serving)
-                await rig.clockwork.reached(.maintenance(0))
+                await rig.clockwork.reached(.maintenance(1))
+                let before = backend.calls(.probe)
                 backend.set(.hangs, .probe)
-                for _ in 0..<4 { await rig.clockwork.end(.maintenance(0)) }
-                await rig.clockwork.reached(.maintenance(0))
-                #expect(backend.calls(.probe) == 1)
+                for _ in 0..<4 { await rig.clockwork.end(.maintenance(1)) }
+                await rig.clockwork.reached(.maintenance(1))
+                await backend.reached(.probe, before + 1)
+                #expect(backend.calls(.probe) == before + 1)
                 #expect(try rig.backend("hsm").lastError?.contains("has not returned") == true)
                 #expect(throws: Never.self) { try rig.encrypt([1]) }
                 backend.set(.works, .probe)
                 backend.release()
                 try await eventually("it recovers", within: .seconds(20)) {
-                    await rig.clockwork.end(.maintenance(0))
-                    await rig.clockwork.reached(.maintenance(0))
+                    await rig.clockwork.end(.maintenance(1))
+                    await rig.clockwork.reached(.maintenance(1))
                     return try rig.backend("hsm").state == .ok
                 }
             }

@@ -195,7 +195,7 @@ import Testing
     @Test func cancellingEndsTheRunWhileABackendHangs() async throws {
         try await with { path, _, first, _ in
             first.set(.hangs)
-            let rig = try Rig(path, SealingChain([.init(first)], log: .none))
+            let rig = try await Rig.opened(path, [.init(first)])
             rig.start()
             await first.reached(.unseal)
             await rig.stop()

@@ -98,7 +98,7 @@ import Testing
             let backend = try MemoryBackend("hsm")
             let path = directory + "/keyring"
             try await Rig.write(path, [Sample.kek(1)], to: [backend])
-            let rig = try Rig(path, SealingChain([.init(backend)], log: .none))
+            let rig = try await Rig.opened(path, [.init(backend)])
             rig.start()
             await rig.phases.reached(.serving)
             let ciphertext = try rig.encrypt([1])

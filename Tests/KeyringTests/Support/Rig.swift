@@ -51,8 +51,7 @@ final class Rig: Sendable {
         _ directory: String, _ members: [SealingChain.Member], name: String = "prod", minimumSeals: Int? = nil,
         change: (inout Pacing) -> Void = { _ in }, _ body: (Rig) async throws -> R
     ) async throws -> R {
-        let rig = try Rig(
-            directory, SealingChain(members, log: .none), name: name, minimumSeals: minimumSeals, change: change)
+        let rig = try await opened(directory, members, name: name, minimumSeals: minimumSeals, change: change)
         rig.start()
         do {
             let result = try await body(rig)
@@ -62,6 +61,27 @@ final class Rig: Sendable {
             await rig.stop()
             throw error
         }
+    }
+
+    /// A service that does not run yet. Waits for the lock: a process that another test starts at this moment shares it
+    /// until it executes its program.
+    static func opened(
+        _ directory: String, _ members: [SealingChain.Member], name: String = "prod", minimumSeals: Int? = nil,
+        change: (inout Pacing) -> Void = { _ in }
+    ) async throws -> Rig {
+        var rig: Rig?
+        try await eventually("the keyring's lock is free", within: .seconds(20)) {
+            do {
+                rig = try Rig(
+                    directory, SealingChain(members, log: .none), name: name, minimumSeals: minimumSeals,
+                    change: change)
+            } catch let error as KeyringError where error.storeCode == .locked {
+                return false
+            }
+            return true
+        }
+        guard let rig else { throw TestError("no service") }
+        return rig
     }
 
     // MARK: Requests

@@ -1,0 +1,62 @@
+import Glibc
+import TestSupport
+import Testing
+
+@testable import KMSServer
+
+/// The two sockets are two doors to two rooms.
+@Suite struct ControlTests {
+    @Test func reportsAndStops() async throws {
+        try await ServerUnderTest.with { test in
+            let client = try TestClient(test.controlPath)
+            let report = try await client.call(Request.controlStatus)
+            #expect(report.code == .ok)
+            #expect(Wire.only(1, in: report.bytes) == Array(#"{"state":"serving"}"#.utf8))
+            #expect(test.control.stopRequests == 0)
+            try await #expect(client.call(Request.controlStop) == TestClient.Answer(code: .ok, text: "", bytes: []))
+            #expect(test.control.stopRequests == 1)
+            #expect(test.server.statistics().controlConnections == 1)
+            #expect(test.server.statistics().connections == 0)
+        }
+    }
+
+    @Test func aKMSPeerCannotReachControl() async throws {
+        try await ServerUnderTest.with { test in
+            let client = try test.client()
+            for method in [Request.controlStatus, Request.controlStop] {
+                try await #expect(client.call(method).code == .unimplemented)
+            }
+            #expect(test.control.stopRequests == 0)
+        }
+    }
+
+    @Test func aControlPeerCannotReachTheKeys() async throws {
+        try await ServerUnderTest.with { test in
+            let client = try TestClient(test.controlPath)
+            for method in [Request.status, Request.encrypt, Request.decrypt, Request.encrypt1, Request.decrypt1] {
+                try await #expect(client.call(method, Request.encrypt([1])).code == .unimplemented)
+            }
+        }
+    }
+
+    @Test func eachHasItsOwnAllowList() async throws {
+        try await ServerUnderTest.with {
+            $0.control.allowUsers = [geteuid() + 1]
+        } _: { test in
+            try await #expect(test.client().call(Request.status).code == .ok)
+            let connection = try UnixConnection(to: test.controlPath)
+            #expect(connection.readsEnd(within: .seconds(20)))
+        }
+    }
+
+    @Test func manyKMSConnectionsLeaveRoomForControl() async throws {
+        try await ServerUnderTest.with {
+            $0.maximumConnections = 1
+        } _: { test in
+            let client = try test.client()
+            try await #expect(client.call(Request.status).code == .ok)
+            try await #expect(TestClient(test.controlPath).call(Request.controlStatus).code == .ok)
+            withExtendedLifetime(client) {}
+        }
+    }
+}
