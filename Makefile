@@ -17,9 +17,9 @@ help: ## say what there is to make
 deps: ## install packages (root or sudo); quick when all is there
 	@scripts/deps.sh
 
+# Colours only where there is a terminal would be another command line, and all built again.
 build: deps ## release build of the program
 	@echo '==> release build'
-	# Colours only where there is a terminal would be another command line, and all built again.
 	@$(SWIFT) build -c release --static-swift-stdlib --product trousseau --no-color-diagnostics
 	@echo 'built .build/release/trousseau'
 
