@@ -65,7 +65,11 @@ let package = Package(
         .target(
             name: "BackendContract", dependencies: ["Keyring"], path: "Tests/BackendContract", swiftSettings: strict),
         // Temporary folders and processes for tests; in no product.
-        .target(name: "TestSupport", dependencies: ["CLinux"], path: "Tests/TestSupport", swiftSettings: strict),
+        .target(
+            name: "TestSupport", dependencies: ["CLinux", "SanitizerSupport"], path: "Tests/TestSupport",
+            swiftSettings: strict),
+        // What ThreadSanitizer has to be told about Swift's own libraries.
+        .target(name: "SanitizerSupport", path: "Tests/SanitizerSupport"),
         // What can only be shown in a process of its own; for CryptoTests.
         .executableTarget(
             name: "HardeningProbe", dependencies: ["Crypto", "CLinux"], path: "Tests/HardeningProbe",

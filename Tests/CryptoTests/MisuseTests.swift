@@ -46,8 +46,9 @@ struct MisuseTests {
         let result = try await ChildProcess.run(
             "swiftc",
             [
-                "-emit-module", "-module-name", "Crypto", "-parse-as-library", "-emit-module-path",
-                scope.path("Crypto.swiftmodule"), "-enable-upcoming-feature", "InternalImportsByDefault",
+                "-emit-module", "-module-name", "Crypto", "-package-name", "trousseau", "-parse-as-library",
+                "-emit-module-path", scope.path("Crypto.swiftmodule"), "-enable-upcoming-feature",
+                "InternalImportsByDefault",
                 "-enable-upcoming-feature", "ExistentialAny", "-enable-upcoming-feature", "MemberImportVisibility",
             ] + options + (try PackageSources.swiftFiles(in: sources + "/Crypto")),
             directory: scope.directory, within: .seconds(180))

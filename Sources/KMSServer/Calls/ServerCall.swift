@@ -189,8 +189,9 @@ final class ServerCall: @unchecked Sendable {
     }
 
     private func start(_ operations: UnsafePointer<grpc_op>?, _ count: Int, step: Step) {
+        let call = storage.pointee.call
         trousseau_tag_handed_over(tag(step))
-        let error = grpc_call_start_batch(storage.pointee.call, operations, count, tag(step), nil)
+        let error = grpc_call_start_batch(call, operations, count, tag(step), nil)
         // Only a mistake of ours leads here. The step is reported by nobody then.
         if error != GRPC_CALL_OK { server.misused(self, step, error) }
     }

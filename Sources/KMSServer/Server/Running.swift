@@ -1,5 +1,6 @@
 internal import CGRPC
 internal import Keyring
+internal import Synchronization
 
 /// A server between `start` and `stop`.
 final class Running: Sendable {
@@ -22,6 +23,8 @@ final class Running: Sendable {
     private static let maximumControlCalls = 16
     /// How long clients may take, once their calls have ended, to close their connections themselves.
     private static let courtesy: Duration = .milliseconds(200)
+    /// What could not be ended in time.
+    private static let abandoned = Mutex<[Running]>([])
 
     private init(
         _ sockets: [Entrance: ListeningSocket], _ servers: [Entrance: CallServer], _ queue: CompletionQueue,
@@ -156,7 +159,7 @@ final class Running: Sendable {
         if !isClean {
             log(.warning, "the server did not end in time", ("hint", "a call or a backend hangs"))
             // Core may come back to all of this, as long as the process lives.
-            _ = Unmanaged.passRetained(self)
+            Running.abandoned.withLock { $0.append(self) }
         }
         return isClean
     }

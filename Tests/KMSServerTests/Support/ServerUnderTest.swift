@@ -51,15 +51,18 @@ final class ServerUnderTest: Sendable {
     /// Stops it on a thread of its own: calls under way may need Swift's.
     func stop(within limit: Duration) async -> Bool {
         let server = server
-        return await withCheckedContinuation { continuation in
+        var thread: ServerThread?
+        let isClean = await withCheckedContinuation { continuation in
             do {
-                _ = try ServerThread("test-stop") {
+                thread = try ServerThread("test-stop") {
                     continuation.resume(returning: server.stop(until: .now + limit))
                 }
             } catch {
                 continuation.resume(returning: false)
             }
         }
+        _ = thread?.join(until: .now + .seconds(10))
+        return isClean
     }
 
     func client(authority: String? = nil) throws -> TestClient { try TestClient(path, authority: authority) }

@@ -33,7 +33,8 @@ import Testing
                 #expect(error?.code == (isNameDamaged ? .notFound : .invalidArgument))
             }
             let failures = try #require(rig.service.report().requests?.failures)
-            #expect(failures[.notFound] == 16 * 8)
+            let inTheName: UInt64 = 16 * 8
+            #expect(failures[.notFound] == inTheName)
             #expect(failures[.internalError] == nil)
         }
     }
