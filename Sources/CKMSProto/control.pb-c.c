@@ -97,6 +97,96 @@ void   trousseau_control__status_response__free_unpacked
   assert(message->base.descriptor == &trousseau_control__status_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   trousseau_control__reseal_request__init
+                     (TrousseauControl__ResealRequest         *message)
+{
+  static const TrousseauControl__ResealRequest init_value = TROUSSEAU_CONTROL__RESEAL_REQUEST__INIT;
+  *message = init_value;
+}
+size_t trousseau_control__reseal_request__get_packed_size
+                     (const TrousseauControl__ResealRequest *message)
+{
+  assert(message->base.descriptor == &trousseau_control__reseal_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t trousseau_control__reseal_request__pack
+                     (const TrousseauControl__ResealRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &trousseau_control__reseal_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t trousseau_control__reseal_request__pack_to_buffer
+                     (const TrousseauControl__ResealRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &trousseau_control__reseal_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+TrousseauControl__ResealRequest *
+       trousseau_control__reseal_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (TrousseauControl__ResealRequest *)
+     protobuf_c_message_unpack (&trousseau_control__reseal_request__descriptor,
+                                allocator, len, data);
+}
+void   trousseau_control__reseal_request__free_unpacked
+                     (TrousseauControl__ResealRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &trousseau_control__reseal_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   trousseau_control__reseal_response__init
+                     (TrousseauControl__ResealResponse         *message)
+{
+  static const TrousseauControl__ResealResponse init_value = TROUSSEAU_CONTROL__RESEAL_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t trousseau_control__reseal_response__get_packed_size
+                     (const TrousseauControl__ResealResponse *message)
+{
+  assert(message->base.descriptor == &trousseau_control__reseal_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t trousseau_control__reseal_response__pack
+                     (const TrousseauControl__ResealResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &trousseau_control__reseal_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t trousseau_control__reseal_response__pack_to_buffer
+                     (const TrousseauControl__ResealResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &trousseau_control__reseal_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+TrousseauControl__ResealResponse *
+       trousseau_control__reseal_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (TrousseauControl__ResealResponse *)
+     protobuf_c_message_unpack (&trousseau_control__reseal_response__descriptor,
+                                allocator, len, data);
+}
+void   trousseau_control__reseal_response__free_unpacked
+                     (TrousseauControl__ResealResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &trousseau_control__reseal_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   trousseau_control__stop_request__init
                      (TrousseauControl__StopRequest         *message)
 {
@@ -243,6 +333,108 @@ const ProtobufCMessageDescriptor trousseau_control__status_response__descriptor 
   (ProtobufCMessageInit) trousseau_control__status_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
+static const ProtobufCFieldDescriptor trousseau_control__reseal_request__field_descriptors[3] =
+{
+  {
+    "backend",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(TrousseauControl__ResealRequest, backend),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "generate_keys",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(TrousseauControl__ResealRequest, generate_keys),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "drop_replaced",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(TrousseauControl__ResealRequest, drop_replaced),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned trousseau_control__reseal_request__field_indices_by_name[] = {
+  0,   /* field[0] = backend */
+  2,   /* field[2] = drop_replaced */
+  1,   /* field[1] = generate_keys */
+};
+static const ProtobufCIntRange trousseau_control__reseal_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor trousseau_control__reseal_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "trousseau.control.v1.ResealRequest",
+  "ResealRequest",
+  "TrousseauControl__ResealRequest",
+  "trousseau.control.v1",
+  sizeof(TrousseauControl__ResealRequest),
+  3,
+  trousseau_control__reseal_request__field_descriptors,
+  trousseau_control__reseal_request__field_indices_by_name,
+  1,  trousseau_control__reseal_request__number_ranges,
+  (ProtobufCMessageInit) trousseau_control__reseal_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor trousseau_control__reseal_response__field_descriptors[1] =
+{
+  {
+    "report_json",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(TrousseauControl__ResealResponse, report_json),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned trousseau_control__reseal_response__field_indices_by_name[] = {
+  0,   /* field[0] = report_json */
+};
+static const ProtobufCIntRange trousseau_control__reseal_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor trousseau_control__reseal_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "trousseau.control.v1.ResealResponse",
+  "ResealResponse",
+  "TrousseauControl__ResealResponse",
+  "trousseau.control.v1",
+  sizeof(TrousseauControl__ResealResponse),
+  1,
+  trousseau_control__reseal_response__field_descriptors,
+  trousseau_control__reseal_response__field_indices_by_name,
+  1,  trousseau_control__reseal_response__number_ranges,
+  (ProtobufCMessageInit) trousseau_control__reseal_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
 #define trousseau_control__stop_request__field_descriptors NULL
 #define trousseau_control__stop_request__field_indices_by_name NULL
 #define trousseau_control__stop_request__number_ranges NULL
@@ -279,14 +471,16 @@ const ProtobufCMessageDescriptor trousseau_control__stop_response__descriptor =
   (ProtobufCMessageInit) trousseau_control__stop_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCMethodDescriptor trousseau_control__control__method_descriptors[2] =
+static const ProtobufCMethodDescriptor trousseau_control__control__method_descriptors[3] =
 {
   { "Status", &trousseau_control__status_request__descriptor, &trousseau_control__status_response__descriptor },
+  { "Reseal", &trousseau_control__reseal_request__descriptor, &trousseau_control__reseal_response__descriptor },
   { "Stop", &trousseau_control__stop_request__descriptor, &trousseau_control__stop_response__descriptor },
 };
 const unsigned trousseau_control__control__method_indices_by_name[] = {
+  1,        /* Reseal */
   0,        /* Status */
-  1         /* Stop */
+  2         /* Stop */
 };
 const ProtobufCServiceDescriptor trousseau_control__control__descriptor =
 {
@@ -295,7 +489,7 @@ const ProtobufCServiceDescriptor trousseau_control__control__descriptor =
   "Control",
   "TrousseauControl__Control",
   "trousseau.control.v1",
-  2,
+  3,
   trousseau_control__control__method_descriptors,
   trousseau_control__control__method_indices_by_name
 };
@@ -307,13 +501,21 @@ void trousseau_control__control__status(ProtobufCService *service,
   assert(service->descriptor == &trousseau_control__control__descriptor);
   service->invoke(service, 0, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
+void trousseau_control__control__reseal(ProtobufCService *service,
+                                        const TrousseauControl__ResealRequest *input,
+                                        TrousseauControl__ResealResponse_Closure closure,
+                                        void *closure_data)
+{
+  assert(service->descriptor == &trousseau_control__control__descriptor);
+  service->invoke(service, 1, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
 void trousseau_control__control__stop(ProtobufCService *service,
                                       const TrousseauControl__StopRequest *input,
                                       TrousseauControl__StopResponse_Closure closure,
                                       void *closure_data)
 {
   assert(service->descriptor == &trousseau_control__control__descriptor);
-  service->invoke(service, 1, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 2, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void trousseau_control__control__init (TrousseauControl__Control_Service *service,
                                        TrousseauControl__Control_ServiceDestroy destroy)

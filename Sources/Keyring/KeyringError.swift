@@ -10,6 +10,10 @@ public struct KeyringError: Error, Sendable {
         case name
         /// Fewer backends sealed the KEK, and opened their seal again, than have to.
         case tooFewSeals
+        /// No backend opens the active KEK.
+        case notOpen
+        /// Another `reseal` is under way, or it was asked for what cannot be.
+        case reseal
         /// A KEK that `recover` is to bring back does not open.
         case recovery
         /// A record or publication cannot be made; `cause` is a `FormatError`.

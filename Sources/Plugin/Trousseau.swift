@@ -33,6 +33,8 @@ enum Trousseau {
             return try KMSCommand.run(options)
         case .bench(let options):
             return try BenchCommand.run(options)
+        case .reseal(let options):
+            return try ResealCommand.run(options)
         case .recoveryKey(let options):
             return try RecoveryKeyCommand.run(options)
         case .recover(let options):

@@ -34,6 +34,20 @@ struct ArgumentTests {
                 .initialize(.init(configuration: "c", generateKeys: true, output: .json))
             ),
             (
+                "reseal",
+                .reseal(
+                    .init(
+                        configuration: "/etc/trousseau/config.yaml", backend: nil, generateKeys: false,
+                        dropReplaced: false, isConfirmed: false, output: .text))
+            ),
+            (
+                "reseal --config c --backend b --generate-keys --drop-replaced --yes --output json",
+                .reseal(
+                    .init(
+                        configuration: "c", backend: "b", generateKeys: true, dropReplaced: true, isConfirmed: true,
+                        output: .json))
+            ),
+            (
                 "encryption-config --api v1 --name old --socket /s",
                 .encryptionConfig(
                     .init(configuration: "/etc/trousseau/config.yaml", socket: "/s", api: .v1, name: "old"))

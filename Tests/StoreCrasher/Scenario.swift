@@ -8,6 +8,8 @@ enum Scenario: String {
     case create
     /// Puts another seal into the record of KEK 1.
     case reseal
+    /// `trousseau reseal --drop-replaced`: every KEK sealed to another recipient, and the first one removed.
+    case replace
     /// Adds KEK 2, prepared.
     case prepare
     /// Makes KEK 2 active.
@@ -21,7 +23,8 @@ enum Scenario: String {
     /// Opens for reading, and reads.
     case read
 
-    func run(in directory: String, observer: @escaping @Sendable (StoreStep) -> Void) throws {
+    func run(in directory: String, observer: @escaping @Sendable (StoreStep) -> Void) async throws {
+        if self == .replace { return try await Scenario.replace(directory, observer) }
         let one = try kek(1)
         let two = try kek(2)
         let keyring = try KeyringIdentity(keyringID: Array(0xa0...0xaf), name: "prod")
@@ -37,7 +40,7 @@ enum Scenario: String {
         let stored = try store.load()
         let active = try stored.requireActive().record.record
         switch self {
-        case .create: break
+        case .create, .replace: break
         case .reseal: try store.writeRecord(active.setting(seal(one, to: "vault:new", description: 2), under: one))
         case .prepare:
             let record = try record(two, 2, keyring, vouchedBy: [(one, 1)])
@@ -55,6 +58,24 @@ enum Scenario: String {
         case .read: print("records \(stored.records.count)")
         }
     }
+
+    private static func replace(
+        _ directory: String, _ observer: @escaping @Sendable (StoreStep) -> Void
+    ) async throws {
+        func member(_ id: String, isUnsealOnly: Bool) -> SealingChain.Member {
+            let recipient = Recipient(id: id, kind: "pkcs11", description: [1])
+            return SealingChain.Member(
+                PlainBackend(name: id, recipient: recipient), unsealOnly: isUnsealOnly, deadline: .seconds(60))
+        }
+        let chain = SealingChain(
+            [member("pkcs11:bb", isUnsealOnly: false), member("pkcs11:aa", isUnsealOnly: true)], log: .none)
+        let service = try KeyringService(directory: directory, name: "prod", chain: chain, observer: observer)
+        let report = try await service.reseal(ResealOptions(dropReplaced: true), until: .now + .seconds(60))
+        await service.shutdown(until: .now + .seconds(20))
+        guard report.isComplete else { throw Incomplete(rows: report.rows) }
+    }
+
+    private struct Incomplete: Error { let rows: [ResealReport.Row] }
 
     private func kek(_ first: UInt8) throws -> KEK {
         let bytes = (0..<32).map { first &+ UInt8($0) }

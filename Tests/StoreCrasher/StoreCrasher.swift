@@ -6,9 +6,9 @@ import Synchronization
 /// `StoreCrasher <scenario> <directory> <step> [limit=<bytes>] [user=<uid>]`: changes a keyring's files and kills itself
 /// after that step of the change; 0 is never. Prints how many steps there were.
 @main struct StoreCrasher {
-    static func main() {
+    static func main() async {
         do {
-            try run(Array(CommandLine.arguments.dropFirst()))
+            try await run(Array(CommandLine.arguments.dropFirst()))
         } catch {
             let text = Array("\(error)\n".utf8)
             _ = text.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }
@@ -18,14 +18,14 @@ import Synchronization
 
     private struct UsageError: Error {}
 
-    private static func run(_ arguments: [String]) throws {
+    private static func run(_ arguments: [String]) async throws {
         guard arguments.count >= 3, let scenario = Scenario(rawValue: arguments[0]), let last = Int(arguments[2]) else {
             throw UsageError()
         }
         for option in arguments.dropFirst(3) { try apply(option) }
         try SecureHeap.initialize(allowUnlocked: true)
         let steps = Counter()
-        try scenario.run(in: arguments[1]) { _ in
+        try await scenario.run(in: arguments[1]) { _ in
             guard steps.next() == last else { return }
             kill(getpid(), SIGKILL)
         }

@@ -17,6 +17,8 @@ PROTOBUF_C__BEGIN_DECLS
 
 typedef struct TrousseauControl__StatusRequest TrousseauControl__StatusRequest;
 typedef struct TrousseauControl__StatusResponse TrousseauControl__StatusResponse;
+typedef struct TrousseauControl__ResealRequest TrousseauControl__ResealRequest;
+typedef struct TrousseauControl__ResealResponse TrousseauControl__ResealResponse;
 typedef struct TrousseauControl__StopRequest TrousseauControl__StopRequest;
 typedef struct TrousseauControl__StopResponse TrousseauControl__StopResponse;
 
@@ -45,6 +47,40 @@ struct  TrousseauControl__StatusResponse
 };
 #define TROUSSEAU_CONTROL__STATUS_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&trousseau_control__status_response__descriptor) \
+    , {0,NULL} }
+
+
+struct  TrousseauControl__ResealRequest
+{
+  ProtobufCMessage base;
+  /*
+   * Whose seals are made anew although they open; empty for no backend's.
+   */
+  ProtobufCBinaryData backend;
+  /*
+   * Make sealing keys that do not exist yet.
+   */
+  protobuf_c_boolean generate_keys;
+  /*
+   * Remove the recipients of backends that only unseal.
+   */
+  protobuf_c_boolean drop_replaced;
+};
+#define TROUSSEAU_CONTROL__RESEAL_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&trousseau_control__reseal_request__descriptor) \
+    , {0,NULL}, 0, 0 }
+
+
+struct  TrousseauControl__ResealResponse
+{
+  ProtobufCMessage base;
+  /*
+   * The report that `trousseau reseal --output json` prints, UTF-8.
+   */
+  ProtobufCBinaryData report_json;
+};
+#define TROUSSEAU_CONTROL__RESEAL_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&trousseau_control__reseal_response__descriptor) \
     , {0,NULL} }
 
 
@@ -104,6 +140,44 @@ TrousseauControl__StatusResponse *
 void   trousseau_control__status_response__free_unpacked
                      (TrousseauControl__StatusResponse *message,
                       ProtobufCAllocator *allocator);
+/* TrousseauControl__ResealRequest methods */
+void   trousseau_control__reseal_request__init
+                     (TrousseauControl__ResealRequest         *message);
+size_t trousseau_control__reseal_request__get_packed_size
+                     (const TrousseauControl__ResealRequest   *message);
+size_t trousseau_control__reseal_request__pack
+                     (const TrousseauControl__ResealRequest   *message,
+                      uint8_t             *out);
+size_t trousseau_control__reseal_request__pack_to_buffer
+                     (const TrousseauControl__ResealRequest   *message,
+                      ProtobufCBuffer     *buffer);
+TrousseauControl__ResealRequest *
+       trousseau_control__reseal_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   trousseau_control__reseal_request__free_unpacked
+                     (TrousseauControl__ResealRequest *message,
+                      ProtobufCAllocator *allocator);
+/* TrousseauControl__ResealResponse methods */
+void   trousseau_control__reseal_response__init
+                     (TrousseauControl__ResealResponse         *message);
+size_t trousseau_control__reseal_response__get_packed_size
+                     (const TrousseauControl__ResealResponse   *message);
+size_t trousseau_control__reseal_response__pack
+                     (const TrousseauControl__ResealResponse   *message,
+                      uint8_t             *out);
+size_t trousseau_control__reseal_response__pack_to_buffer
+                     (const TrousseauControl__ResealResponse   *message,
+                      ProtobufCBuffer     *buffer);
+TrousseauControl__ResealResponse *
+       trousseau_control__reseal_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   trousseau_control__reseal_response__free_unpacked
+                     (TrousseauControl__ResealResponse *message,
+                      ProtobufCAllocator *allocator);
 /* TrousseauControl__StopRequest methods */
 void   trousseau_control__stop_request__init
                      (TrousseauControl__StopRequest         *message);
@@ -150,6 +224,12 @@ typedef void (*TrousseauControl__StatusRequest_Closure)
 typedef void (*TrousseauControl__StatusResponse_Closure)
                  (const TrousseauControl__StatusResponse *message,
                   void *closure_data);
+typedef void (*TrousseauControl__ResealRequest_Closure)
+                 (const TrousseauControl__ResealRequest *message,
+                  void *closure_data);
+typedef void (*TrousseauControl__ResealResponse_Closure)
+                 (const TrousseauControl__ResealResponse *message,
+                  void *closure_data);
 typedef void (*TrousseauControl__StopRequest_Closure)
                  (const TrousseauControl__StopRequest *message,
                   void *closure_data);
@@ -167,6 +247,10 @@ struct TrousseauControl__Control_Service
                  const TrousseauControl__StatusRequest *input,
                  TrousseauControl__StatusResponse_Closure closure,
                  void *closure_data);
+  void (*reseal)(TrousseauControl__Control_Service *service,
+                 const TrousseauControl__ResealRequest *input,
+                 TrousseauControl__ResealResponse_Closure closure,
+                 void *closure_data);
   void (*stop)(TrousseauControl__Control_Service *service,
                const TrousseauControl__StopRequest *input,
                TrousseauControl__StopResponse_Closure closure,
@@ -180,10 +264,15 @@ void trousseau_control__control__init (TrousseauControl__Control_Service *servic
 #define TROUSSEAU_CONTROL__CONTROL__INIT(function_prefix__) \
     { TROUSSEAU_CONTROL__CONTROL__BASE_INIT,\
       function_prefix__ ## status,\
+      function_prefix__ ## reseal,\
       function_prefix__ ## stop  }
 void trousseau_control__control__status(ProtobufCService *service,
                                         const TrousseauControl__StatusRequest *input,
                                         TrousseauControl__StatusResponse_Closure closure,
+                                        void *closure_data);
+void trousseau_control__control__reseal(ProtobufCService *service,
+                                        const TrousseauControl__ResealRequest *input,
+                                        TrousseauControl__ResealResponse_Closure closure,
                                         void *closure_data);
 void trousseau_control__control__stop(ProtobufCService *service,
                                       const TrousseauControl__StopRequest *input,
@@ -194,6 +283,8 @@ void trousseau_control__control__stop(ProtobufCService *service,
 
 extern const ProtobufCMessageDescriptor trousseau_control__status_request__descriptor;
 extern const ProtobufCMessageDescriptor trousseau_control__status_response__descriptor;
+extern const ProtobufCMessageDescriptor trousseau_control__reseal_request__descriptor;
+extern const ProtobufCMessageDescriptor trousseau_control__reseal_response__descriptor;
 extern const ProtobufCMessageDescriptor trousseau_control__stop_request__descriptor;
 extern const ProtobufCMessageDescriptor trousseau_control__stop_response__descriptor;
 extern const ProtobufCServiceDescriptor trousseau_control__control__descriptor;

@@ -1,6 +1,26 @@
+internal import CKMSProto
+internal import Keyring
+
 /// Encodes requests. A request that holds a plaintext is wiped when core has let go of it.
 enum KMSRequests {
     static func empty() -> Slice { Slice([]) }
+
+    static func reseal(_ options: ResealOptions) -> Slice {
+        var backend = Array((options.backend ?? "").utf8)
+        let bytes = backend.withUnsafeMutableBufferPointer { backend -> [UInt8] in
+            var message = TrousseauControl__ResealRequest()
+            trousseau_control__reseal_request__init(&message)
+            message.backend.data = backend.baseAddress
+            message.backend.len = backend.count
+            message.generate_keys = options.generateKeys ? 1 : 0
+            message.drop_replaced = options.dropReplaced ? 1 : 0
+            let size = trousseau_control__reseal_request__get_packed_size(&message)
+            return [UInt8](unsafeUninitializedCapacity: size) { memory, count in
+                count = trousseau_control__reseal_request__pack(&message, memory.baseAddress)
+            }
+        }
+        return Slice(bytes)
+    }
 
     static func encrypt(_ plaintext: UnsafeRawBufferPointer, uid: String) -> Slice {
         let uid = Array(uid.utf8)

@@ -85,6 +85,14 @@ enum KMSResponses {
         return Array(message.pointee.report_json.bytes)
     }
 
+    static func controlReseal(_ bytes: UnsafeRawBufferPointer) -> [UInt8]? {
+        guard let message = trousseau_control__reseal_response__unpack(nil, bytes.count, start(bytes)) else {
+            return nil
+        }
+        defer { trousseau_control__reseal_response__free_unpacked(message, nil) }
+        return Array(message.pointee.report_json.bytes)
+    }
+
     private static func start(_ bytes: UnsafeRawBufferPointer) -> UnsafePointer<UInt8>? {
         bytes.baseAddress?.assumingMemoryBound(to: UInt8.self)
     }

@@ -1,4 +1,7 @@
-/// `trousseau.control.v1.Control`. Its requests have no fields, and what a later version adds to them is not for us.
+internal import CKMSProto
+internal import Keyring
+
+/// `trousseau.control.v1.Control`. What a later version adds to the requests is not for us.
 enum ControlMethods {
     static func methods(_ control: any ControlService) -> [Method] {
         let service = "/trousseau.control.v1.Control/"
@@ -6,13 +9,20 @@ enum ControlMethods {
             Method(path: service + "Status") { _ in
                 // A report may wait for locks, which the thread that answers Encrypt must not.
                 .later { _ in
-                    let report = control.report()
-                    return .message(
-                        ByteBuffer(
-                            Slice(count: FieldWriter.size(report.count)) { memory in
-                                var writer = FieldWriter(memory)
-                                writer.field(1, report)
-                            }))
+                    .message(report(control.report()))
+                }
+            },
+            Method(path: service + "Reseal") { bytes in
+                guard let options = options(bytes) else {
+                    return .failure(.invalidArgument, "malformed Reseal request")
+                }
+                return .later { deadline in
+                    do throws(KeyringError) {
+                        return .message(report(try await control.reseal(options, until: deadline - answerTime)))
+                    } catch {
+                        return .failure(
+                            .failedPrecondition, error.hint.map { "\(error.message); \($0)" } ?? error.message)
+                    }
                 }
             },
             Method(path: service + "Stop") { _ in
@@ -22,5 +32,27 @@ enum ControlMethods {
                 }
             },
         ]
+    }
+
+    /// Of a call's time, for its answer to reach the client.
+    private static let answerTime = Duration.seconds(1)
+
+    private static func report(_ json: [UInt8]) -> ByteBuffer {
+        ByteBuffer(
+            Slice(count: FieldWriter.size(json.count)) { memory in
+                var writer = FieldWriter(memory)
+                writer.field(1, json)
+            })
+    }
+
+    private static func options(_ bytes: UnsafeRawBufferPointer) -> ResealOptions? {
+        let start = bytes.baseAddress?.assumingMemoryBound(to: UInt8.self)
+        guard let message = trousseau_control__reseal_request__unpack(nil, bytes.count, start) else { return nil }
+        defer { trousseau_control__reseal_request__free_unpacked(message, nil) }
+        let backend = String(validating: message.pointee.backend.bytes, as: UTF8.self)
+        guard let backend else { return nil }
+        return ResealOptions(
+            backend: backend.isEmpty ? nil : backend, generateKeys: message.pointee.generate_keys != 0,
+            dropReplaced: message.pointee.drop_replaced != 0)
     }
 }

@@ -1,8 +1,9 @@
 extension SealingChain.Member {
     /// Seals a KEK, opens the seal again and compares: only then it counts. The seal of a backend that opens nothing is
     /// taken as it is, and stays unverified.
-    func makeSeal(_ kek: KEK, to recipient: Recipient) async -> CallOutcome<Seal> {
-        let sealed = await call("seal \(kek.id)") { (backend, until) throws(SealingError) in
+    func makeSeal(_ kek: KEK, to recipient: Recipient, until: ContinuousClock.Instant? = nil) async -> CallOutcome<Seal>
+    {
+        let sealed = await call("seal \(kek.id)", until: until) { (backend, until) throws(SealingError) in
             let seal = try await backend.seal(kek, to: recipient, until: until)
             guard seal.recipient == recipient, seal.kekID == kek.id else {
                 throw SealingError(.permanent, "the seal is not to \(recipient.id) or not of KEK \(kek.id)")
@@ -10,13 +11,13 @@ extension SealingChain.Member {
             return seal
         }
         guard backend.canUnseal, case .success(let seal) = sealed.result else { return sealed }
-        let verified = await verify(seal, is: kek)
+        let verified = await verify(seal, is: kek, until: until)
         return CallOutcome(result: verified.result.map { seal }, latency: sealed.latency + verified.latency)
     }
 
     /// Opens a seal and compares what comes out with the KEK that is open here.
-    func verify(_ seal: Seal, is kek: KEK) async -> CallOutcome<Void> {
-        let opened = await call("unseal \(kek.id)") { (backend, until) throws(SealingError) in
+    func verify(_ seal: Seal, is kek: KEK, until: ContinuousClock.Instant? = nil) async -> CallOutcome<Void> {
+        let opened = await call("unseal \(kek.id)", until: until) { (backend, until) throws(SealingError) in
             try await backend.unseal(seal, until: until)
         }
         return CallOutcome(

@@ -16,6 +16,10 @@ public final class KeyringService: Sendable {
     let store: Mutex<KeyringStore?>
     /// One change to the active record at a time.
     let changing = Mutex(())
+    /// One for each member of the chain.
+    let turns: [Turn]
+    /// Whether a `reseal` is under way.
+    let isResealing = Mutex(false)
     private let onChange: @Sendable (KeyringState) -> Void
     let snapshot: Mutex<Snapshot>
     let counters = RequestCounters()
@@ -37,13 +41,22 @@ public final class KeyringService: Sendable {
             onChange: onChange)
     }
 
+    /// A service that logs nothing and shows each step of a change to the files, for tests that end the process there.
+    package convenience init(
+        directory: String, name: String, chain: SealingChain, observer: @escaping StoreObserver
+    ) throws(KeyringError) {
+        try self.init(
+            directory: directory, name: name, chain: chain, minimumSeals: nil, log: .none, pacing: Pacing(),
+            observer: observer, onChange: { _ in })
+    }
+
     init(
         directory: String, name: String, chain: SealingChain, minimumSeals: Int?, log: Log, pacing: Pacing,
-        onChange: @escaping @Sendable (KeyringState) -> Void
+        observer: @escaping StoreObserver = { _ in }, onChange: @escaping @Sendable (KeyringState) -> Void
     ) throws(KeyringError) {
         let opened: (store: KeyringStore, stored: StoredKeyring, roles: Roles)
         do throws(StoreError) {
-            let store = try KeyringStore.open(directory, readOnly: false)
+            let store = try KeyringStore.open(directory, readOnly: false, observer: observer)
             let stored = try store.load()
             opened = (store, stored, try stored.requireActive().roles)
         } catch {
@@ -67,6 +80,7 @@ public final class KeyringService: Sendable {
         self.pacing = pacing
         self.onChange = onChange
         let state = ServiceState(opened.stored, opened.roles, members: chain.members.count)
+        turns = chain.members.map { _ in Turn() }
         self.state = Mutex(state)
         store = Mutex(opened.store)
         snapshot = Mutex(state.snapshot())

@@ -6,14 +6,23 @@ extension KeyringService {
     func maintain(_ member: Int) async {
         while !Task.isCancelled {
             // Opening a real seal says as much as a probe.
-            if health(member).state != .failing { await verifySeals(member) }
+            if health(member).state != .failing { await inTurn(member) { await self.verifySeals(member) } }
             if health(member).isSilent(for: pacing.probeInterval * 0.7, pacing.now()) { await probe(member) }
             if health(member).state == .ok {
-                await heal(member)
-                await verifySeals(member)
+                await inTurn(member) {
+                    await self.heal(member)
+                    await self.verifySeals(member)
+                }
             }
             await pacing.pause(.maintenance(member), health(member).pause(pacing))
         }
+    }
+
+    /// Does it unless `reseal` is at work on the backend: that does the same and more.
+    private func inTurn(_ member: Int, _ body: () async -> Void) async {
+        guard turns[member].tryTake() else { return }
+        defer { turns[member].give() }
+        await body()
     }
 
     private func health(_ member: Int) -> BackendHealth { state.withLock { $0.health[member] } }
@@ -56,7 +65,7 @@ extension KeyringService {
         }
     }
 
-    private func verified(_ kekID: KEKID, _ key: KEKState.SealKey, problem: String?) {
+    func verified(_ kekID: KEKID, _ key: KEKState.SealKey, problem: String?) {
         let now = pacing.now()
         state.withLock { $0.keks[kekID]?.verifications[key] = KEKState.Verification(at: now, problem: problem) }
     }
@@ -117,18 +126,8 @@ extension KeyringService {
     /// Puts a seal that counts into the active record: on the disk first, then into what etcd is to carry.
     private func add(_ seal: Seal, _ active: OpenedKEK, _ member: Int) {
         let kekID = active.trusted.identity.kekID
-        let failure = changing.withLock { _ -> String? in
-            guard let record = state.withLock({ $0.keks[kekID]?.record }), let store = store.withLock({ $0 }) else {
-                return "the plugin is shutting down"
-            }
-            do {
-                let next = try record.setting(seal, under: active.trusted.kek)
-                try store.writeRecord(next)
-                change { $0.keks[kekID]?.record = next }
-                return nil
-            } catch {
-                return "\(error)"
-            }
+        let failure = change(active) { (record) throws(FormatError) in
+            try record.setting(seal, under: active.trusted.kek)
         }
         if let failure { return healingFailed(member, failure) }
         state.withLock { $0.health[member].healingProblem = nil }

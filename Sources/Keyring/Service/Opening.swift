@@ -50,7 +50,7 @@ extension KeyringService {
     }
 
     /// A process that ended between the roles and `highest` left it too low.
-    private func raiseHighest() {
+    func raiseHighest() {
         let generation = state.withLock { $0.roles.active.generation }
         do throws(StoreError) {
             try store.withLock({ $0 })?.writeHighest(generation)

@@ -12,12 +12,24 @@ enum Command: Equatable {
     case encryptionConfig(EncryptionConfig)
     case kms(KMS)
     case bench(Bench)
+    case reseal(Reseal)
     case recoveryKey(RecoveryKey)
     case recover(Recover)
 
     struct Initialize: Equatable {
         let configuration: String
         let generateKeys: Bool
+        let output: OutputFormat
+    }
+
+    struct Reseal: Equatable {
+        let configuration: String
+        /// Nil: only seals that are missing or do not open are made.
+        let backend: String?
+        let generateKeys: Bool
+        let dropReplaced: Bool
+        /// Not asked before recipients are removed.
+        let isConfirmed: Bool
         let output: OutputFormat
     }
 
@@ -64,8 +76,8 @@ enum Command: Equatable {
 
     static let defaultConfiguration = "/etc/trousseau/config.yaml"
     private static let words = [
-        "init", "serve", "status", "stop", "doctor", "encryption-config", "version", "kms", "bench", "recovery-key",
-        "recover", "help",
+        "init", "serve", "status", "stop", "doctor", "encryption-config", "version", "kms", "bench", "reseal",
+        "recovery-key", "recover", "help",
     ]
 
     /// Reads the arguments that follow the program's name.
@@ -95,6 +107,7 @@ enum Command: Equatable {
         case "encryption-config": return try encryptionConfig(rest)
         case "kms": return try kms(rest)
         case "bench": return try bench(rest)
+        case "reseal": return try reseal(rest)
         case "recovery-key": return try recoveryKey(rest)
         case "recover": return try recover(rest)
         default: return .version(try output(try Arguments(rest, of: word, [.value("--output")])))
@@ -127,6 +140,23 @@ enum Command: Equatable {
             Initialize(
                 configuration: try configuration(arguments), generateKeys: arguments.has("--generate-keys"),
                 output: try output(arguments)))
+    }
+
+    private static func reseal(_ rest: [String]) throws(CommandFailure) -> Command {
+        let arguments = try Arguments(
+            rest, of: "reseal",
+            [
+                .value("--config"), .value("--backend"), .flag("--generate-keys"), .flag("--drop-replaced"),
+                .flag("--yes"), .value("--output"),
+            ])
+        guard arguments.has("--drop-replaced") || !arguments.has("--yes") else {
+            throw arguments.failure("--yes without --drop-replaced", hint: "only that asks")
+        }
+        return .reseal(
+            Reseal(
+                configuration: try configuration(arguments), backend: try arguments.string("--backend"),
+                generateKeys: arguments.has("--generate-keys"), dropReplaced: arguments.has("--drop-replaced"),
+                isConfirmed: arguments.has("--yes"), output: try output(arguments)))
     }
 
     private static func encryptionConfig(_ rest: [String]) throws(CommandFailure) -> Command {

@@ -6,6 +6,7 @@ enum Usage {
         case serve, status, stop, doctor
         case encryptionConfig = "encryption-config"
         case version, kms, bench
+        case reseal
         case recoveryKey = "recovery-key"
         case recover
     }
@@ -22,6 +23,7 @@ enum Usage {
         case .version: version
         case .kms: kms
         case .bench: bench
+        case .reseal: reseal
         case .recoveryKey: recoveryKey
         case .recover: recover
         }
@@ -40,6 +42,7 @@ enum Usage {
           encryption-config  print the configuration for kube-apiserver
           kms                ask any KMS plugin: status, encrypt, decrypt
           bench              measure any KMS plugin
+          reseal             make missing seals, renew broken ones, replace sealing keys
           recovery-key       make a key that is kept offline, for recover
           recover            make a lost keyring anew from its record files
           version            print the version
@@ -146,6 +149,25 @@ enum Usage {
           --connections N    over so many connections, default 1
           --duration TIME    of each operation, default 5s
           --pid PID          the server's process: shows its CPU time a call and its memory
+          --output FORMAT    text (default) or json
+
+        """
+
+    private static let reseal = """
+        usage: trousseau reseal [--config FILE] [--backend NAME] [--generate-keys]
+                                [--drop-replaced [--yes]] [--output text|json]
+
+        Opens every seal of every key (KEK), makes those that are missing and renews those that do not open. A new seal
+        counts, and replaces an old one, only after it was opened. Asks the running plugin, which knows the
+        configuration of its start, or works on the files when none runs. Exit code 1 when a seal could not be made or
+        opened.
+
+          --config FILE      default /etc/trousseau/config.yaml
+          --backend NAME     renew this backend's seals although they open; also accepts its new sealing key
+          --generate-keys    make sealing keys that do not exist yet; existing ones are never touched
+          --drop-replaced    remove the sealing keys of backends with unsealOnly from the keyring, for good; only where
+                             every other backend's seal was opened in this run
+          --yes              do not ask before that
           --output FORMAT    text (default) or json
 
         """

@@ -36,8 +36,8 @@ enum KeyringComposition {
     static func failure(_ error: KeyringError) -> CommandFailure {
         let code: ExitCode =
             switch error.code {
-            case .store, .name: .keyring
-            case .tooFewSeals, .recovery, .format, .cryptography: .failure
+            case .store, .name, .notOpen: .keyring
+            case .tooFewSeals, .reseal, .recovery, .format, .cryptography: .failure
             }
         return CommandFailure(code, error.message, hint: error.hint)
     }

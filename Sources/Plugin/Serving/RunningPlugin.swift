@@ -27,5 +27,9 @@ final class RunningPlugin: ControlService {
         return Array(StatusJSON.running(service.report(), server, process).text.utf8)
     }
 
+    func reseal(_ options: ResealOptions, until: ContinuousClock.Instant) async throws(KeyringError) -> [UInt8] {
+        Array(ResealJSON.report(try await service.reseal(options, until: until), isRunning: true).text.utf8)
+    }
+
     func requestStop() { signals.wake() }
 }

@@ -1,4 +1,6 @@
 import Glibc
+import Keyring
+import Synchronization
 import TestSupport
 import Testing
 
@@ -20,10 +22,33 @@ import Testing
         }
     }
 
+    @Test func resealsAsItIsAsked() async throws {
+        try await ServerUnderTest.with { test in
+            let options = ResealOptions(backend: "rack-hsm", generateKeys: true, dropReplaced: true)
+            let path = test.controlPath
+            let report = try await Task.detached {
+                try ControlClient.reseal(socket: path, options, timeout: .seconds(60))
+            }.value
+            #expect(report == Array(#"{"changed":false}"#.utf8))
+            #expect(test.control.resealOptions.withLock { $0 } == options)
+            let client = try TestClient(path)
+            let plain = try await client.call(Request.controlReseal)
+            #expect(plain.code == .ok)
+            #expect(test.control.resealOptions.withLock { $0 } == ResealOptions())
+            let refused = await #expect(throws: ClientError.self) {
+                try await Task.detached {
+                    try ControlClient.reseal(socket: path, ResealOptions(backend: "gone"), timeout: .seconds(60))
+                }.value
+            }
+            #expect(refused?.message.contains("no such backend; name another") == true)
+            #expect(try await client.call(Request.controlReseal, [0x0a, 0x7f]).code == .invalidArgument)
+        }
+    }
+
     @Test func aKMSPeerCannotReachControl() async throws {
         try await ServerUnderTest.with { test in
             let client = try test.client()
-            for method in [Request.controlStatus, Request.controlStop] {
+            for method in [Request.controlStatus, Request.controlReseal, Request.controlStop] {
                 try await #expect(client.call(method).code == .unimplemented)
             }
             #expect(test.control.stopRequests == 0)

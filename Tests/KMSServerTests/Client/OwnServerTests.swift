@@ -43,6 +43,9 @@ private final class RecordingControl: ControlService {
     let stops = Mutex(0)
 
     func report() -> [UInt8] { Array("{\"a\": 1}".utf8) }
+    func reseal(_ options: ResealOptions, until: ContinuousClock.Instant) async throws(KeyringError) -> [UInt8] {
+        throw KeyringError(.reseal, "not here")
+    }
     func requestStop() { stops.withLock { $0 += 1 } }
 }
 

@@ -128,10 +128,17 @@ final class FakeKeyService: KeyService {
 /// Counts what the command line asks for.
 final class FakeControl: ControlService {
     private let stops = Mutex(0)
+    let resealOptions = Mutex<ResealOptions?>(nil)
 
     var stopRequests: Int { stops.withLock { $0 } }
 
     func report() -> [UInt8] { Array(#"{"state":"serving"}"#.utf8) }
+
+    func reseal(_ options: ResealOptions, until: ContinuousClock.Instant) async throws(KeyringError) -> [UInt8] {
+        guard options.backend != "gone" else { throw KeyringError(.reseal, "no such backend", hint: "name another") }
+        resealOptions.withLock { $0 = options }
+        return Array(#"{"changed":false}"#.utf8)
+    }
 
     func requestStop() { stops.withLock { $0 += 1 } }
 }

@@ -48,6 +48,7 @@ enum Request {
     static let encrypt1 = "/v1beta1.KeyManagementService/Encrypt"
     static let decrypt1 = "/v1beta1.KeyManagementService/Decrypt"
     static let controlStatus = "/trousseau.control.v1.Control/Status"
+    static let controlReseal = "/trousseau.control.v1.Control/Reseal"
     static let controlStop = "/trousseau.control.v1.Control/Stop"
 
     static func encrypt(_ plaintext: [UInt8], uid: String = "uid-1") -> [UInt8] {

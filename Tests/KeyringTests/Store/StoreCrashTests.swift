@@ -94,6 +94,17 @@ import Testing
         try await killAtEveryStep("reseal", after: ["create"]) { 1...2 ~= $0.records[0].record.liveSeals.count }
     }
 
+    @Test func inReplacingASealingKey() async throws {
+        try await killAtEveryStep("replace", after: ["create", "prepare"]) { stored in
+            // Each KEK has its old seal, both, or the new one: never none. `check` has opened them.
+            stored.records.count == 2
+                && stored.records.allSatisfy { stored in
+                    [["pkcs11:aa"], ["pkcs11:aa", "pkcs11:bb"], ["pkcs11:bb"]].contains(
+                        stored.record.liveSeals.map(\.recipient.id))
+                }
+        }
+    }
+
     @Test func inPreparingAKEK() async throws {
         try await killAtEveryStep("prepare", after: ["create"]) { stored in
             stored.roles?.active.generation == 1 && stored.records.count <= 2

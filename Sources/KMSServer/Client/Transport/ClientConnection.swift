@@ -115,5 +115,6 @@ struct RPCMethod {
     static let v1Encrypt = RPCMethod(name: "v1beta1 Encrypt", path: "/v1beta1.KeyManagementService/Encrypt")
     static let v1Decrypt = RPCMethod(name: "v1beta1 Decrypt", path: "/v1beta1.KeyManagementService/Decrypt")
     static let controlStatus = RPCMethod(name: "Status", path: "/trousseau.control.v1.Control/Status")
+    static let controlReseal = RPCMethod(name: "Reseal", path: "/trousseau.control.v1.Control/Reseal")
     static let controlStop = RPCMethod(name: "Stop", path: "/trousseau.control.v1.Control/Stop")
 }

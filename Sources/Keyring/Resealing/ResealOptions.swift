@@ -1,0 +1,16 @@
+/// What `trousseau reseal` is to do.
+public struct ResealOptions: Sendable, Hashable {
+    /// The backend whose seals are made anew although they open; nil for none.
+    public var backend: String?
+    /// Make sealing keys that do not exist yet.
+    public var generateKeys: Bool
+    /// Remove the recipients of backends that only unseal, where enough other seals were opened in this run.
+    public var dropReplaced: Bool
+
+    /// Options.
+    public init(backend: String? = nil, generateKeys: Bool = false, dropReplaced: Bool = false) {
+        self.backend = backend
+        self.generateKeys = generateKeys
+        self.dropReplaced = dropReplaced
+    }
+}
