@@ -87,6 +87,21 @@ struct ConfigurationTests {
             #expect(socket.allowUsers == [0] && socket.allowGroups.isEmpty)
         }
         #expect(!configuration.server.allowUnlockedMemory)
+        #expect(configuration.metrics == nil)
+        #expect(configuration.log == PluginConfiguration.Log(format: .text, level: .info))
+    }
+
+    @Test(
+        "has metrics on this machine only",
+        arguments: [
+            ("127.0.0.1:9441", .ipv4(0x7f00_0001, port: 9441)), ("127.255.0.9:1", .ipv4(0x7fff_0009, port: 1)),
+            ("[::1]:65535", .ipv6Loopback(port: 65535)), ("/run/metrics.sock", .unix("/run/metrics.sock")),
+        ] as [(String, PluginConfiguration.Metrics.Listen)])
+    func metrics(_ text: String, _ listen: PluginConfiguration.Metrics.Listen) throws {
+        let configuration = try BrokenConfiguration.parse(
+            BrokenConfiguration.good + "\nmetrics: {listen: \"\(text)\"}\nlog: {format: json, level: debug}")
+        #expect(configuration.metrics?.listen == listen)
+        #expect(configuration.log == PluginConfiguration.Log(format: .json, level: .debug))
     }
 
     @Test("is refused for everything at once, in the order of its lines")

@@ -10,10 +10,11 @@ enum Layering {
         "Crypto": ["CLinux", "COpenSSL"],
         "KMSServer": ["CGRPC", "CKMSProto", "CLinux", "Crypto", "Keyring"],
         "Keyring": ["CKMSProto", "CLinux", "Crypto"],
+        "Operations": ["CLinux", "CMicrohttpd"],
         "PKCS11Backend": ["CLinux", "CP11Kit", "Crypto", "Keyring"],
         "Plugin": [
-            "CLinux", "Configuration", "Crypto", "FoundationEssentials", "KMSServer", "Keyring", "PKCS11Backend",
-            "RecoveryBackend",
+            "CLinux", "Configuration", "Crypto", "FoundationEssentials", "KMSServer", "Keyring", "Operations",
+            "PKCS11Backend", "RecoveryBackend",
         ],
         "RecoveryBackend": ["CLinux", "COpenSSL", "Crypto", "Keyring"],
     ]

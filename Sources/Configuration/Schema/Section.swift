@@ -129,8 +129,8 @@ enum KnownKeys {
         "server.socket.allowAbstract", "backends", "backends[].unsealOnly", "backends[].deadline", "backends[].pkcs11",
         "backends[].pkcs11.module", "backends[].pkcs11.key", "backends[].pkcs11.pinSource",
         "backends[].pkcs11.maxSessions", "backends[].pkcs11.allowUnsafeKey", "backends[].pkcs11.allowPINCountLow",
-        "backends[].recovery", "backends[].recovery.certificate",
-        "backends[].pkcs11.allowSHA1OAEP",
+        "backends[].pkcs11.allowSHA1OAEP", "backends[].recovery", "backends[].recovery.certificate",
+        "metrics", "metrics.listen", "log", "log.format", "log.level",
     ]
 
     /// The section that a key of this name belongs to: `keyring` for `directory`.

@@ -39,6 +39,8 @@ final class ServerCall: @unchecked Sendable {
 
     /// Index in the server's methods; one more than the last is for methods that it does not have.
     var method = 0
+    /// When core handed it out, by `CallCounters.clock`.
+    var arrival: UInt64 = 0
     unowned let server: CallServer
     private let storage: UnsafeMutablePointer<Storage>
     /// What core may still look at while it sends.

@@ -21,7 +21,7 @@ enum LogLine {
         return line + [UInt8(ascii: "\n")]
     }
 
-    private static func word(_ level: Log.Level) -> String {
+    static func word(_ level: Log.Level) -> String {
         switch level {
         case .debug: "debug"
         case .info: "info"
