@@ -124,6 +124,7 @@ final class Section {
 enum KnownKeys {
     private static let paths = [
         "apiVersion", "kind", "keyring.name", "keyring.directory", "keyring.minimumSeals",
+        "keyring.trustedKeyIDs",
         "server.allowUnlockedMemory", "server.socket", "server.control", "server.socket.path", "server.socket.mode",
         "server.socket.owner", "server.socket.group", "server.socket.allowUsers", "server.socket.allowGroups",
         "server.socket.allowAbstract", "backends", "backends[].unsealOnly", "backends[].deadline", "backends[].pkcs11",

@@ -11,7 +11,7 @@ public enum KeyringCreation {
         public let keyID: KeyID
         /// The first KEK's public name.
         public let kekID: KEKID
-        /// In the order of the configuration; backends that did not seal are `missing`.
+        /// In the order of the configuration, those of this node after those of the record; backends that did not seal are `missing`.
         public let seals: [SealReport]
     }
 
@@ -76,6 +76,7 @@ public enum KeyringCreation {
         }
         try creating { () throws(StoreError) in
             try store.writeRecord(record)
+            for made in outcomes.flatMap(\.local) { try store.writeLocalSeal(made.seal) }
             try store.writePins(pins)
             try store.writeRoles(roles)
             try store.finishCreation()

@@ -21,7 +21,10 @@ extension KeyringService {
             let trouble = failures > 0 ? refresh() : nil
             let active = state.withLock { $0.roles.active.kekID }
             var result: Result<OpenedKEK, Trouble>? = trouble.map { .failure($0) }
-            if result == nil { result = await open(active, until: nil, isForced: true) }
+            if result == nil {
+                await openTrusted(besides: active)
+                result = await open(active, until: nil, isForced: true)
+            }
             switch result {
             case .success(let kek):
                 raiseHighest()
@@ -47,6 +50,15 @@ extension KeyringService {
             }
         }
         return false
+    }
+
+    /// One attempt at the other KEKs that the operator's word makes trusted: they may vouch for the active one.
+    private func openTrusted(besides active: KEKID) async {
+        let identities = state.withLock { $0.keks.values.map(\.record.identity) }
+        for identity in identities
+        where identity.kekID != active && trustedKeyIDs.contains(where: { $0.names(identity) }) {
+            _ = await open(identity.kekID, until: nil, isForced: true)
+        }
     }
 
     /// A process that ended between the roles and `highest` left it too low.
@@ -144,7 +156,9 @@ extension KeyringService {
             return .failure(rejection.trouble)
         }
         let floor = state.activeKEK?.trusted.identity.voucherFloor ?? 0
-        let isVouched = AdoptionRules.voucher(for: kek.record, among: state.trusted, floor: floor) != nil
+        let isVouched =
+            AdoptionRules.voucher(for: kek.record, among: state.trusted, floor: floor) != nil
+            || trustedKeyIDs.contains { $0.names(kek.record.identity) }
         var candidates: [SealCandidate] = []
         var known: [ChainFailure.Attempt] = []
         for candidate in chain.candidates(local: kek.local, shared: kek.record.liveSeals) {
@@ -155,7 +169,9 @@ extension KeyringService {
                     .operatorMustAct,
                     "anyone could have made the seal to \(candidate.seal.recipient.id), and no KEK that this node "
                         + "trusts vouches for it",
-                    hint: "bring back a backend whose seals only its own key can make, such as an HSM")
+                    hint: "bring back a backend whose seals only its own key can make, such as an HSM with an AES key; "
+                        + "or run trousseau recover with the key_id that was kept, or name that in "
+                        + "keyring.trustedKeyIDs")
                 known.append(ChainFailure.Attempt(candidate: candidate, error: error))
             } else {
                 candidates.append(candidate)

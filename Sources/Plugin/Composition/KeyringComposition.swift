@@ -15,6 +15,21 @@ enum KeyringComposition {
         return SealingChain(members, log: log)
     }
 
+    /// The key_ids that the operator vouches for.
+    ///
+    /// - Throws: `CommandFailure` with code `configuration`.
+    static func trustedKeyIDs(_ keyring: PluginConfiguration.Keyring) throws(CommandFailure) -> [KeyID] {
+        var keyIDs: [KeyID] = []
+        for text in keyring.trustedKeyIDs {
+            do throws(FormatError) {
+                keyIDs.append(try KeyID(text))
+            } catch {
+                throw CommandFailure(.configuration, "keyring.trustedKeyIDs: \(Quoted.text(text)) is not a key_id")
+            }
+        }
+        return keyIDs
+    }
+
     /// The folder for PIN guards, inside the keyring's, made with its parents where it is missing: a backend must be able
     /// to remember a refused PIN before it sends the first one.
     ///
