@@ -89,6 +89,8 @@ struct PINGuardFile: Sendable {
     private func failure(_ what: String, _ code: Int32) -> PKCS11Error {
         PKCS11Error(
             .pinBlocked, "PIN guard \(path): cannot \(what): \(systemError(code))",
-            hint: "no login without it, since a refused PIN has to be remembered: make \(directory) writable")
+            hint: "no login without it, since a refused PIN has to be remembered: "
+                + (code == ENOENT
+                    ? "trousseau init makes it, or mkdir -p -m 0700 \(directory)" : "make \(directory) writable"))
     }
 }
