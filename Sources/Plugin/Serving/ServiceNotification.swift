@@ -1,3 +1,4 @@
+internal import CLinux
 internal import Glibc
 
 /// Tells systemd, or whoever set NOTIFY_SOCKET, how far the service is: datagrams as in sd_notify(3), without its
