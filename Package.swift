@@ -110,7 +110,7 @@ let package = Package(
         .testTarget(
             name: "PluginTests",
             dependencies: [
-                "Plugin", "Configuration", "RecoveryBackend", "KMSServer", "Operations", "Keyring", "CLinux",
+                "Plugin", "Configuration", "RecoveryBackend", "KMSServer", "Operations", "Keyring", "Crypto", "CLinux",
                 "TestSupport",
             ],
             swiftSettings: strict),

@@ -84,6 +84,34 @@ struct ResealTests {
             #expect(try await node.reseal([]).outcomes("new-key") == ["kept"])
         }
     }
+
+    @Test("before a recipient is removed the keyring's name is asked for, and nothing else will do")
+    func confirmation() async throws {
+        try await TestScope.with { scope in
+            let node = try await Node.make(scope)
+            try await node.initialize()
+            try node.configure([
+                Backend("new-key", node.token, object: "kek-sealer-2"),
+                Backend("rack-hsm", node.token, isUnsealOnly: true),
+            ])
+            _ = try await node.reseal(["--generate-keys"])
+            let before = try node.records()
+            let command = ["reseal", "--config", node.configuration, "--drop-replaced"]
+            for wrong in ["", "yes", "E2E", "e2e2"] {
+                let refused = try await TerminalSession.run(
+                    command, environment: node.environment, [("to go on: ", .string(wrong))])
+                #expect(refused.exit == .code(1), "\(wrong): \(refused.text)")
+                #expect(refused.output.contains("The sealing keys of rack-hsm will be removed"), "\(refused.text)")
+                #expect(refused.output.contains("reseal: not confirmed"), "\(refused.text)")
+                #expect(try node.records() == before, "\(wrong)")
+            }
+            let done = try await TerminalSession.run(
+                command, environment: node.environment, [("to go on: ", "e2e")])
+            #expect(done.exit == .code(0), "\(done.text)")
+            #expect(done.output.contains("dropped"), "\(done.text)")
+            #expect(try node.records() != before)
+        }
+    }
 }
 
 /// One item of the configuration's list.
@@ -119,6 +147,12 @@ extension Node {
     fileprivate func configure(_ backends: [Backend]) throws {
         let head = text(Options()).split(separator: "backends:\n").first ?? ""
         try Files.write(head + "backends:\n" + backends.map(\.text).joined(), to: configuration)
+    }
+
+    /// What the keyring's records say, by file.
+    fileprivate func records() throws -> [String: String] {
+        let names = try Files.list(keyring).filter { $0.hasSuffix(".record") }
+        return Dictionary(uniqueKeysWithValues: try names.map { ($0, try Files.readText("\(keyring)/\($0)")) })
     }
 
     /// The report of a `reseal` that succeeds.

@@ -1,3 +1,4 @@
+internal import CLinux
 internal import Glibc
 
 /// A raw connection to a Unix socket, for tests that speak something else than gRPC, or nothing.

@@ -43,17 +43,33 @@ struct PINGuardFile: Sendable {
 
     /// Durable when it returns: the file and its folder's entry were synced.
     func write(_ identity: PINIdentity) throws(PKCS11Error) {
-        let temporary = path + ".new"
+        try prepare(identity)
+        try commit()
+    }
+
+    /// Writes all of it to a place of its own: what is left for `commit` wants no room on the disk.
+    func prepare(_ identity: PINIdentity) throws(PKCS11Error) {
         let file = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0o600)
         guard file >= 0 else { throw failure("write", errno) }
         let text = Array("\(header)\n\(serialLine)\n\(identity.text)\n".utf8)
         let written = Glibc.write(file, text, text.count)
-        let problem = written == text.count && fsync(file) == 0 ? 0 : errno
+        let problem =
+            written == text.count && fsync(file) == 0 ? 0 : written < 0 || written == text.count ? errno : ENOSPC
         close(file)
-        guard problem == 0, written == text.count else { throw failure("write", problem) }
+        guard problem == 0 else {
+            unlink(temporary)
+            throw failure("write", problem)
+        }
+    }
+
+    /// Puts what was prepared into force.
+    func commit() throws(PKCS11Error) {
         guard rename(temporary, path) == 0 else { throw failure("rename", errno) }
         try syncDirectory()
     }
+
+    /// Removes what was prepared.
+    func discard() { unlink(temporary) }
 
     func remove() throws(PKCS11Error) {
         guard unlink(path) == 0 else {
@@ -76,6 +92,7 @@ struct PINGuardFile: Sendable {
         return try body()
     }
 
+    private var temporary: String { path + ".new" }
     private var header: String { "trousseau pin guard 1" }
     private var serialLine: String { "token \(Hex.encode(Array(tokenSerial.utf8)))" }
 
