@@ -40,6 +40,8 @@ let package = Package(
             name: "PKCS11Backend", dependencies: ["Keyring", "Crypto", "CP11Kit", "CLinux"], swiftSettings: strict),
         .target(
             name: "RecoveryBackend", dependencies: ["Keyring", "Crypto", "COpenSSL", "CLinux"], swiftSettings: strict),
+        .target(
+            name: "TPMBackend", dependencies: ["Keyring", "Crypto", "COpenSSL", "CLinux"], swiftSettings: strict),
         // A library, so that its fuzzer need not link an executable.
         .target(name: "Configuration", dependencies: ["CYAML"], swiftSettings: strict),
         .executableTarget(
@@ -101,6 +103,10 @@ let package = Package(
         .testTarget(
             name: "RecoveryBackendTests",
             dependencies: ["RecoveryBackend", "BackendContract", "Keyring", "Crypto", "CLinux", "TestSupport"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "TPMBackendTests",
+            dependencies: ["TPMBackend", "Keyring", "Crypto", "COpenSSL", "CLinux", "TestSupport"],
             swiftSettings: strict),
         .testTarget(
             name: "PluginTests",

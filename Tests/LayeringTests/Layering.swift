@@ -16,6 +16,7 @@ enum Layering {
             "RecoveryBackend",
         ],
         "RecoveryBackend": ["CLinux", "COpenSSL", "Crypto", "Keyring"],
+        "TPMBackend": ["CLinux", "COpenSSL", "CTSS2", "Crypto", "Keyring"],
     ]
 
     /// What is wrong with the imports of a file in `module`: the line and the reason.
