@@ -25,6 +25,8 @@ let package = Package(
         // No pkgConfig: abseil's graph of .pc files makes SwiftPM's link line too long. The module map links instead.
         .systemLibrary(name: "CGRPC", providers: [.apt(["libgrpc-dev"])]),
         .systemLibrary(name: "CP11Kit", pkgConfig: "p11-kit-1", providers: [.apt(["libp11-kit-dev"])]),
+        // No pkgConfig: it would link one library of the five.
+        .systemLibrary(name: "CTSS2", providers: [.apt(["libtss2-dev"])]),
         .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
         // Kernel interfaces that Swift's Glibc module does not show.
         .target(name: "CLinux"),
@@ -41,7 +43,8 @@ let package = Package(
         .target(
             name: "RecoveryBackend", dependencies: ["Keyring", "Crypto", "COpenSSL", "CLinux"], swiftSettings: strict),
         .target(
-            name: "TPMBackend", dependencies: ["Keyring", "Crypto", "COpenSSL", "CLinux"], swiftSettings: strict),
+            name: "TPMBackend", dependencies: ["Keyring", "Crypto", "CTSS2", "COpenSSL", "CLinux"],
+            swiftSettings: strict),
         // A library, so that its fuzzer need not link an executable.
         .target(name: "Configuration", dependencies: ["CYAML"], swiftSettings: strict),
         .executableTarget(
@@ -106,7 +109,9 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "TPMBackendTests",
-            dependencies: ["TPMBackend", "Keyring", "Crypto", "COpenSSL", "CLinux", "TestSupport"],
+            dependencies: [
+                "TPMBackend", "BackendContract", "Keyring", "Crypto", "CTSS2", "COpenSSL", "CLinux", "TestSupport",
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "PluginTests",
