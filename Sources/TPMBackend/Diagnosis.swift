@@ -30,7 +30,25 @@ struct Diagnosis: Sendable {
             try device.run { (context) throws(TPMError) in try enrolment.checked(context, enrol: false) }
         }
         findings.append(key.finding)
-        return findings
+        return findings + policies()
+    }
+
+    /// For each way in which the configured policy lets a seal open: whether the TPM's present state would do.
+    private func policies() -> [Finding] {
+        let policy = configuration.policy
+        guard policy != .none else {
+            return [Finding(.ok, "policy", "none: seals open on this TPM, whatever was booted")]
+        }
+        let targets = check("policy", { (_: [PolicyTarget]) in "" }) { () throws(TPMError) in
+            try device.run { (context) throws(TPMError) in try policy.targets(context) }
+        }
+        guard let found = targets.value else { return [targets.finding] }
+        return found.map { target in
+            check("policy", { (state: String) in state }) { () throws(TPMError) in
+                let requirement = try policy.requirement(target.parameters)
+                return try device.run { (context) throws(TPMError) in try requirement.state(context) }
+            }.finding
+        }
     }
 
     private var subject: String { "TPM \(configuration.tcti)" }

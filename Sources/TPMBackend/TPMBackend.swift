@@ -14,9 +14,9 @@ public final class TPMBackend: SealingBackend {
     /// "tpm".
     public let kind = RecipientDescription.kind
 
-    private let configuration: CheckedConfiguration
-    private let device: Device
-    private let enrolment: Enrolment
+    let configuration: CheckedConfiguration
+    let device: Device
+    let enrolment: Enrolment
     private let calls: DeviceCalls
     private let canary = Mutex<Canary?>(nil)
 
@@ -123,7 +123,7 @@ public final class TPMBackend: SealingBackend {
 
     /// Local: four commands. Shared: five. With a policy some more.
     public func unseal(_ seal: Seal, until: ContinuousClock.Instant) async throws(SealingError) -> KEK {
-        let (device, enrolment) = (device, enrolment)
+        let (device, enrolment, policy) = (device, enrolment, configuration.policy)
         return try await call(until) { () throws(TPMError) in
             // Before any hardware is asked.
             let description = try RecipientDescription.of(seal.recipient)
@@ -131,7 +131,8 @@ public final class TPMBackend: SealingBackend {
             let secret = try device.run { (context) throws(TPMError) in
                 let key = try enrolment.key(for: description, context)
                 return try explained(enrolment, key, context) { () throws(TPMError) in
-                    try parsed.open(SealOpening(context: context, key: key, description: description))
+                    try parsed.open(
+                        SealOpening(context: context, key: key, description: description, policy: policy))
                 }
             }
             guard secret.count == KEK.size else { throw TPMSeal.doesNotOpen }
@@ -189,7 +190,7 @@ public final class TPMBackend: SealingBackend {
     /// Gives the TPM back, unless a command hangs.
     public func shutdown(until: ContinuousClock.Instant) async { await calls.stop(until: until) }
 
-    private func call<R: Sendable>(
+    func call<R: Sendable>(
         _ until: ContinuousClock.Instant, _ body: @escaping @Sendable () throws(TPMError) -> R
     ) async throws(SealingError) -> R {
         do throws(TPMError) {

@@ -20,6 +20,15 @@ struct PCRValues: Sendable, Hashable {
         self.values = values
     }
 
+    /// The values of those PCRs of `other` that are among these.
+    func subset(_ other: PCRSelection) throws(PolicyError) -> PCRValues {
+        let chosen = zip(selection.indices, values).filter { other.mask >> UInt32($0.0) & 1 == 1 }
+        guard let subset = PCRValues(other, chosen.map(\.1)) else {
+            throw PolicyError(.configuration, "\(selection) was read, \(other) is wanted")
+        }
+        return subset
+    }
+
     /// The digest of all values, which TPM2_PolicyPCR compares.
     var digest: [UInt8] {
         get throws(PolicyError) { try policyHash(Array(values.joined())) }

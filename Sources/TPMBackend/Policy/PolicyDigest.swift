@@ -13,6 +13,12 @@ struct PolicyDigest: Sendable, Hashable {
     /// 32 bytes, zeros at first.
     private(set) var bytes = [UInt8](repeating: 0, count: HashAlgorithm.sha256.size)
 
+    /// As a session begins.
+    init() {}
+
+    /// One that goes on from a digest of 32 bytes.
+    init(bytes: [UInt8]) { self.bytes = bytes }
+
     /// TPM2_PolicyPCR: the PCRs have these values.
     mutating func pcrs(_ values: PCRValues) throws(PolicyError) {
         let digest = try values.digest

@@ -1,4 +1,5 @@
 internal import Crypto
+internal import Keyring
 
 /// Why a policy on PCRs cannot be made or cannot be fulfilled. Holds nothing secret.
 struct PolicyError: Error, Sendable, Equatable, CustomStringConvertible {
@@ -33,5 +34,17 @@ struct PolicyError: Error, Sendable, Equatable, CustomStringConvertible {
     var description: String {
         guard let hint else { return message }
         return "\(message); \(hint)"
+    }
+}
+
+extension TPMError {
+    /// As this module's own.
+    init(_ error: PolicyError) {
+        switch error.code {
+        case .configuration: self.init(.configuration, error.message, hint: error.hint)
+        case .file: self.init(.policy, error.message, hint: error.hint)
+        case .state: self.init(.policy, error.message, hint: error.hint, errorClass: .permanent)
+        case .cryptography: self.init(.local, error.message, errorClass: .retry)
+        }
     }
 }

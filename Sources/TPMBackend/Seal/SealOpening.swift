@@ -7,6 +7,8 @@ struct SealOpening {
     let key: StorageKey
     /// Whom the seal is to.
     let description: RecipientDescription
+    /// The configuration's, for the places of a signed policy's files.
+    var policy = TPMPolicy.none
 
     /// Four commands; with a policy some more.
     func open(_ seal: TPMSeal) throws(TPMError) -> SecretBytes {
@@ -35,7 +37,7 @@ struct SealOpening {
     ) throws(TPMError) -> SecretBytes {
         try context.withLoaded(object, under: parent, session) { (loaded) throws(TPMError) in
             guard !description.policyDigest.isEmpty else { return try context.unseal(loaded, session) }
-            let requirement = try TPMPolicy.requirement(description.policy)
+            let requirement = try policy.requirement(description.policy)
             return try context.withSession(.policy, saltedTo: parent) { (policy) throws(TPMError) in
                 try PolicySession(context: context, session: policy).run(
                     requirement, wantsPIN: description.wantsPIN, digest: description.policyDigest
