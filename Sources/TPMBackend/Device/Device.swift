@@ -31,7 +31,10 @@ final class Device: @unchecked Sendable {
         while true {
             let failure: TPMError
             do throws(TPMError) {
-                return try body(opened())
+                let context = try opened()
+                // A flush that failed has hurt nobody yet.
+                defer { if !context.orphans.isEmpty { close() } }
+                return try body(context)
             } catch {
                 failure = error
             }

@@ -60,18 +60,20 @@ final class Enrolment: Sendable {
 
     /// What a failure means: a TPM whose storage root key is another refuses in several ways what was meant for ours.
     /// Asks it for its key then, which costs a command.
-    func explain(_ error: TPMError, _ key: StorageKey, _ context: ESYSContext) -> TPMError {
-        guard error.mayBeOtherKey else { return error }
+    func explain(_ failure: TPMError, _ key: StorageKey, _ context: ESYSContext) -> TPMError {
+        guard failure.mayBeOtherKey else { return failure }
         do throws(TPMError) {
             try compare(key, try context.readStorageKey())
-        } catch {
+        } catch  where error.code == .replaced {
             return error
+        } catch {
+            return failure
         }
         return TPMError(
             .replaced,
-            "\(error.message): the TPM shows the enrolled storage root key and cannot use it: the key has an "
+            "\(failure.message): the TPM shows the enrolled storage root key and cannot use it: the key has an "
                 + "authorization value, or somebody answers in the TPM's name", errorClass: .permanent,
-            returnCode: error.returnCode)
+            returnCode: failure.returnCode)
     }
 
     private func compare(_ key: StorageKey, _ found: StorageKey?) throws(TPMError) {
@@ -108,7 +110,7 @@ extension TPMError {
     /// Whether a TPM with another storage root key would answer so. Before a session exists anything that is about the
     /// key's handle or the salt; then that the session's HMAC is wrong.
     fileprivate var mayBeOtherKey: Bool {
-        guard returnCode.isFormatOne else { return code == .interference }
+        guard returnCode.isFormatOne else { return false }
         if command == .startSession { return true }
         return [.create, .load, .importObject].contains(command)
             && [TPMCode.authFail, TPMCode.badAuth].contains(returnCode.base)
