@@ -85,7 +85,12 @@ struct PolicySession {
                 guard try digest() == expected else { throw requirement.mismatch(self) }
                 return try body(session)
             } catch {
-                guard error.returnCode.isTPM(TPMCode.pcrChanged), attempt < PolicySession.patience else { throw error }
+                guard error.returnCode.isTPM(TPMCode.pcrChanged) else { throw error }
+                guard attempt < PolicySession.patience else {
+                    throw TPMError(
+                        .policy, "\(error.message), \(attempt) times: PCRs change while the seal is opened",
+                        errorClass: .retry)
+                }
                 attempt += 1
                 usleep(UInt32.random(in: 10_000...50_000))
                 try restart()

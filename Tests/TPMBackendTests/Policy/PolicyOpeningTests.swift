@@ -1,3 +1,4 @@
+import BackendContract
 import Crypto
 import Keyring
 import TestSupport
@@ -240,5 +241,28 @@ struct PolicyOpeningTests {
         #expect(throws: TPMError.self) { try LiteralPolicy(pcrs: []) }
         #expect(throws: TPMError.self) { try LiteralPolicy(pcrs: ["7", "x"]) }
         #expect(try SignedPolicy().selection.indices == [11])
+    }
+
+    @Test("a backend with a policy keeps the contract, with seals of both kinds", arguments: [true, false])
+    func contract(_ isSigned: Bool) async throws {
+        try await TestScope.with { scope in
+            let node = try await PolicyNode.make(scope)
+            let signer = try await Signer.make(scope, "signer", Signer.p256)
+            try await node.sign(signer)
+            let policy =
+                isSigned
+                ? TPMPolicy.signed(try SignedPolicy(publicKey: signer.publicPath, signatures: node.signatures))
+                : .literal(try LiteralPolicy(pcrs: ["7+11"]))
+            let other = try await Node.make(scope, "other").enrolled()
+            await other.backend.shutdown(until: patience)
+            for (local, foreign) in [(false, other.shared), (true, other.local)] {
+                let backend = try node.backend(policy)
+                let subject: any SealingBackend = local ? LocalRecipients(backend: backend) : backend
+                let checks = await BackendContract.run(subject, foreign: foreign)
+                #expect(checks.compactMap { check in check.violation.map { "\(check.requirement): \($0)" } } == [])
+                #expect(checks.count == 15)
+                await backend.shutdown(until: patience)
+            }
+        }
     }
 }
