@@ -30,17 +30,18 @@ struct Diagnosis: Sendable {
             try device.run { (context) throws(TPMError) in try enrolment.checked(context, enrol: false) }
         }
         findings.append(key.finding)
-        return findings + policies()
+        guard let key = key.value else { return findings }
+        return findings + policies(key)
     }
 
     /// For each way in which the configured policy lets a seal open: whether the TPM's present state would do.
-    private func policies() -> [Finding] {
+    private func policies(_ key: StorageKey) -> [Finding] {
         let policy = configuration.policy
         guard policy != .none else {
             return [Finding(.ok, "policy", "none: seals open on this TPM, whatever was booted")]
         }
         let targets = check("policy", { (_: [PolicyTarget]) in "" }) { () throws(TPMError) in
-            try device.run { (context) throws(TPMError) in try policy.targets(context) }
+            try device.run { (context) throws(TPMError) in try policy.targets(context, key) }
         }
         guard let found = targets.value else { return [targets.finding] }
         return found.map { target in

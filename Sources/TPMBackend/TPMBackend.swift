@@ -41,7 +41,7 @@ public final class TPMBackend: SealingBackend {
         return try await call(until) { () throws(TPMError) in
             try device.run { (context) throws(TPMError) in
                 let key = try enrolment.checked(context, enrol: generateMissingKey)
-                guard let target = try policy.targets(context).first else { return [] }
+                guard let target = try policy.targets(context, key).first else { return [] }
                 return [
                     try RecipientDescription(
                         .shared(key.area), policyDigest: target.digest, policy: target.parameters
@@ -61,7 +61,7 @@ public final class TPMBackend: SealingBackend {
             try device.run { (context) throws(TPMError) in
                 let key = try enrolment.enrolled()
                 var recipients: [Recipient] = []
-                for target in try policy.targets(context) {
+                for target in try policy.targets(context, key) {
                     recipients.append(
                         try RecipientDescription(
                             .local(name: key.name), policyDigest: target.digest, policy: target.parameters

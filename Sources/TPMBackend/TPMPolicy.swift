@@ -11,15 +11,15 @@ public enum TPMPolicy: Sendable, Hashable {
 }
 
 extension TPMPolicy {
-    /// The ways in which this node's seals open; the first one is that of the shared seal, too. One command for each eight
-    /// PCRs, none without a policy.
+    /// The ways in which this node's seals open; the first one is that of the shared seal, too. Two commands,
+    /// and one for each eight PCRs; none without a policy.
     ///
     /// - Throws: `configuration` when the PCRs say nothing on this machine, or the key is missing.
-    func targets(_ context: ESYSContext) throws(TPMError) -> [PolicyTarget] {
+    func targets(_ context: ESYSContext, _ key: StorageKey) throws(TPMError) -> [PolicyTarget] {
         switch self {
         case .none: [.none]
-        case .signed(let policy): [try policy.target(context)]
-        case .literal(let policy): try policy.targets(context)
+        case .signed(let policy): [try policy.target(context, key)]
+        case .literal(let policy): try policy.targets(context, key)
         }
     }
 

@@ -25,10 +25,10 @@ public struct LiteralPolicy: Sendable, Hashable {
     }
 
     /// One for each state, each only once.
-    func targets(_ context: ESYSContext) throws(TPMError) -> [PolicyTarget] {
+    func targets(_ context: ESYSContext, _ key: StorageKey) throws(TPMError) -> [PolicyTarget] {
         let all = expectations.reduce(0) { $0 | $1.selection.mask }
         guard let union = PCRSelection(mask: all) else { return [] }
-        let current = try context.readPCRs(union)
+        let current = try context.readPCRs(union, authenticatedBy: key)
         var targets: [PolicyTarget] = []
         do throws(PolicyError) {
             for expectation in expectations {

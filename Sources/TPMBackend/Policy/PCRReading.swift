@@ -2,18 +2,32 @@ internal import CTSS2
 internal import Keyring
 
 extension ESYSContext {
-    /// The present values. One command for each eight PCRs.
+    /// The present values, by answers that only the TPM with the storage key can have made: whoever is on the bus must
+    /// not choose what a seal is bound to. Two commands, and one for each eight PCRs.
     ///
     /// - Throws: `configuration` when the SHA-256 bank is not allocated.
-    func readPCRs(_ selection: PCRSelection) throws(TPMError) -> PCRValues {
+    func readPCRs(_ selection: PCRSelection, authenticatedBy key: StorageKey) throws(TPMError) -> PCRValues {
+        try withHandle(of: key) { (parent) throws(TPMError) in
+            try withSession(.hmac, saltedTo: parent) { (session) throws(TPMError) in
+                try readPCRs(selection, session)
+            }
+        }
+    }
+
+    /// The present values, as somebody answers in the TPM's name: for messages. One command for each eight PCRs.
+    ///
+    /// - Throws: `configuration` when the SHA-256 bank is not allocated.
+    func readPCRs(_ selection: PCRSelection, _ session: SaltedSession? = nil) throws(TPMError) -> PCRValues {
         for _ in 0..<PolicySession.patience {
-            if let values = try readPCRsOnce(selection) { return values }
+            if let values = try readPCRsOnce(selection, session) { return values }
         }
         throw TPMError(.policy, "the values of \(selection) change while they are read", errorClass: .retry)
     }
 
     /// Nil when a PCR was changed between two commands.
-    private func readPCRsOnce(_ selection: PCRSelection) throws(TPMError) -> PCRValues? {
+    private func readPCRsOnce(
+        _ selection: PCRSelection, _ session: SaltedSession?
+    ) throws(TPMError) -> PCRValues? {
         var values: [Int: [UInt8]] = [:]
         var wanted = selection
         var counter: UInt32?
@@ -26,8 +40,14 @@ extension ESYSContext {
                 Esys_Free(answered)
                 Esys_Free(digests)
             }
-            try call(.pcrRead) {
-                Esys_PCR_Read($0, Handle.none, Handle.none, Handle.none, &input, &update, &answered, &digests)
+            let handle = session?.handle ?? Handle.none
+            let read: (OpaquePointer?) -> TSS2_RC = {
+                Esys_PCR_Read($0, handle, Handle.none, Handle.none, &input, &update, &answered, &digests)
+            }
+            if let session {
+                try session.call(.pcrRead, [.audits, .goesOn], read)
+            } else {
+                try call(.pcrRead, read)
             }
             guard let answered, let digests else {
                 throw TPMError(.call, "TPM2_PCR_Read: no answer", errorClass: .retry)

@@ -36,7 +36,7 @@ extension TPMBackend {
             return try device.run { (context) throws(TPMError) in
                 let key = try enrolment.enrolled()
                 var recipients: [Recipient] = []
-                for target in try policy.targets(context) {
+                for target in try policy.targets(context, key) {
                     recipients.append(
                         try RecipientDescription(
                             .local(name: key.name), policyDigest: target.digest, policy: target.parameters

@@ -34,15 +34,15 @@ public struct SignedPolicy: Sendable, Hashable {
     }
 
     /// The way in which a seal of this policy opens.
-    func target(_ context: ESYSContext) throws(TPMError) -> PolicyTarget {
-        let current = try context.readPCRs(selection)
+    func target(_ context: ESYSContext, _ key: StorageKey) throws(TPMError) -> PolicyTarget {
+        let current = try context.readPCRs(selection, authenticatedBy: key)
         do throws(PolicyError) {
             try current.checkMeasured()
-            let key = try files.signingKey()
+            let name = try files.signingKey().name
             var digest = PolicyDigest()
-            try digest.authorized(byKeyNamed: key.name)
+            try digest.authorized(byKeyNamed: name)
             return PolicyTarget(
-                digest: digest.bytes, parameters: PolicyParameters.signed(selection, keyName: key.name).encoded)
+                digest: digest.bytes, parameters: PolicyParameters.signed(selection, keyName: name).encoded)
         } catch {
             throw TPMError(error)
         }

@@ -204,6 +204,29 @@ struct PolicyOpeningTests {
         }
     }
 
+    @Test("nobody on the bus chooses the values that a seal is bound to")
+    func interposer() async throws {
+        try await TestScope.with { scope in
+            let node = try await PolicyNode.make(scope)
+            let proxy = try TPMProxy(scope, before: node.node.tpm)
+            defer { proxy.stop() }
+            let log = LogLines()
+            let policy = TPMPolicy.literal(try LiteralPolicy(pcrs: ["7+11"]))
+            let backend = try node.node.with(tcti: proxy.tcti).backend(log: log.log) { configuration in
+                configuration.policy = policy
+                configuration.idleClose = .zero
+            }
+            let honest = try await backend.recipients(generateMissingKey: true, until: patience)
+            proxy.inject(.alterAnswer, into: CommandCode.pcrRead, times: 5)
+            let error = await refusal { _ = try await backend.localRecipients(until: patience) }
+            #expect((error?.cause as? TPMError)?.code == .interference)
+            #expect(log.has("security: "))
+            proxy.injectNothing()
+            #expect(try await backend.recipients(generateMissingKey: false, until: patience) == honest)
+            await backend.shutdown(until: patience)
+        }
+    }
+
     @Test("doctor shows bank, PCRs, and whether the policy would be satisfied now")
     func diagnosis() async throws {
         try await TestScope.with { scope in
