@@ -10,7 +10,7 @@ struct ImportKnownAnswerTests {
     /// `tpm2_createprimary`'s algorithm and name algorithm.
     static let parents = [
         ("ecc256:aes128cfb", "sha256"), ("ecc384:aes256cfb", "sha384"), ("rsa2048:aes128cfb", "sha256"),
-        ("rsa2048:aes256cfb", "sha384"),
+        ("rsa2048:aes256cfb", "sha384"), ("rsa3072:aes128cfb", "sha256"), ("ecc256:aes128cfb", "sha512"),
     ]
 
     /// Imports, loads and unseals with the parent `parent` (a context file or a handle).

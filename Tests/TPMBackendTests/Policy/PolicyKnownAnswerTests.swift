@@ -73,7 +73,7 @@ struct PolicyKnownAnswerTests {
     @Test(
         "a seal to a signed policy opens by openssl's signature of the present state",
         arguments: [
-            Signer.rsa, Signer.p256, Signer.p384,
+            Signer.rsa, Signer.rsa3072, Signer.p256, Signer.p384,
         ])
     func signed(_ options: [String]) async throws {
         try await TestScope.with { scope in

@@ -69,7 +69,7 @@ struct SignedPolicyTests {
     @Test(
         "openssl's signatures verify, with all kinds of keys; altered ones do not",
         arguments: [
-            Signer.rsa, Signer.p256, Signer.p384,
+            Signer.rsa, Signer.rsa3072, Signer.p256, Signer.p384,
         ])
     func verifies(_ options: [String]) async throws {
         try await TestScope.with { scope in
