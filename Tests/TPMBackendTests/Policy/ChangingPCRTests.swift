@@ -65,19 +65,7 @@ struct ChangingPCRTests {
             let key = try #require(try backend.enrolment.pinned())
             let context = try ESYSContext(tcti: node.node.tpm.tcti)
             func open() throws(TPMError) -> SecretBytes {
-                try context.withHandle(of: key) { (parent) throws(TPMError) in
-                    try context.withSession(.hmac, saltedTo: parent) { (session) throws(TPMError) in
-                        try context.withLoaded(object, under: parent, session) { (loaded) throws(TPMError) in
-                            try context.withSession(.policy, saltedTo: parent) { (policy) throws(TPMError) in
-                                try PolicySession(context: context, session: policy).run(
-                                    requirement, wantsPIN: false, digest: description.policyDigest
-                                ) { (policy) throws(TPMError) in
-                                    try context.unseal(loaded, session, policy: policy)
-                                }
-                            }
-                        }
-                    }
-                }
+                try context.open(object, under: key, requirement, description)
             }
             if opens {
                 #expect(try KEK(open()).id == kek.id)
