@@ -17,6 +17,7 @@ enum Layering {
             "PKCS11Backend", "RecoveryBackend",
         ],
         "RecoveryBackend": ["CLinux", "COpenSSL", "Crypto", "Keyring"],
+        "TPMBackend": ["CLinux", "COpenSSL", "CTSS2", "Crypto", "Keyring"],
     ]
 
     /// What is wrong with the imports of a file in `module`: the line and the reason.

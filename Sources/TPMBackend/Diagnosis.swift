@@ -1,0 +1,67 @@
+internal import CTSS2
+internal import Keyring
+
+/// Everything that `doctor` can check about a TPM, in the order in which a start needs it; stops where the next check
+/// cannot be made. Changes nothing.
+struct Diagnosis: Sendable {
+    private let configuration: CheckedConfiguration
+    private let device: Device
+    private let enrolment: Enrolment
+
+    init(_ configuration: CheckedConfiguration, _ device: Device, _ enrolment: Enrolment) {
+        self.configuration = configuration
+        self.device = device
+        self.enrolment = enrolment
+    }
+
+    func run() -> [Finding] {
+        var findings: [Finding] = []
+        if let problem = DevicePath(configuration.tcti)?.problem {
+            return [Finding(.error, subject, systemError(problem.code), hint: problem.hint)]
+        }
+        let state = check(subject, { (state: TPMState) in "answers: \(state.text)" }) { () throws(TPMError) in
+            try device.run { (context) throws(TPMError) in try context.readState() }
+        }
+        findings.append(state.finding)
+        guard let state = state.value else { return findings }
+        findings += state.findings
+        let key = check("storage root key", { (key: StorageKey) in "enrolled, Name \(key.text)" }) {
+            () throws(TPMError) in
+            try device.run { (context) throws(TPMError) in try enrolment.checked(context, enrol: false) }
+        }
+        findings.append(key.finding)
+        guard let key = key.value else { return findings }
+        return findings + policies(key)
+    }
+
+    /// For each way in which the configured policy lets a seal open: whether the TPM's present state would do.
+    private func policies(_ key: StorageKey) -> [Finding] {
+        let policy = configuration.policy
+        guard policy != .none else {
+            return [Finding(.ok, "policy", "none: seals open on this TPM, whatever was booted")]
+        }
+        let targets = check("policy", { (_: [PolicyTarget]) in "" }) { () throws(TPMError) in
+            try device.run { (context) throws(TPMError) in try policy.targets(context, key) }
+        }
+        guard let found = targets.value else { return [targets.finding] }
+        return found.map { target in
+            check("policy", { (state: String) in state }) { () throws(TPMError) in
+                let requirement = try policy.requirement(target.parameters)
+                return try device.run { (context) throws(TPMError) in try requirement.state(context) }
+            }.finding
+        }
+    }
+
+    private var subject: String { "TPM \(configuration.tcti)" }
+
+    private func check<R>(
+        _ subject: String, _ success: (R) -> String, _ body: () throws(TPMError) -> R
+    ) -> (value: R?, finding: Finding) {
+        do throws(TPMError) {
+            let value = try body()
+            return (value, Finding(.ok, subject, success(value)))
+        } catch {
+            return (nil, Finding(.error, subject, error.message, hint: error.hint))
+        }
+    }
+}
