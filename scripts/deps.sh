@@ -4,8 +4,8 @@ set -eu
 
 # Libraries that the program links, each with its headers.
 packages='libgrpc-dev libp11-kit-dev libprotobuf-c-dev libssl-dev libtss2-dev libyaml-dev pkg-config'
-# Loaded only when metrics are wanted.
-packages="$packages libmicrohttpd-dev"
+# Loaded only when metrics, or a Vault backend, are wanted.
+packages="$packages libcurl4-openssl-dev libmicrohttpd-dev"
 # A token, and the tool that makes it: for the demo and the tests.
 packages="$packages opensc softhsm2"
 # Tests only: a module that logs PKCS#11 calls, a foreign gRPC client, the process list; systemd to check
