@@ -85,6 +85,45 @@ struct ResealTests {
         }
     }
 
+    @Test("a recovery key is added to a living keyring, and with the token gone it opens what was written before")
+    func recoveryKey() async throws {
+        try await Node.serving { node, first, server in
+            try await server.ask("write", ["count": 20])
+            let (key, certificate) = (node.scope.path("offline.key"), node.scope.path("offline.pem"))
+            let made = try await ChildProcess.run(
+                try Program.path,
+                [
+                    "recovery-key", "new", "--no-passphrase", "--type", "p256", "--out-key", key, "--out-certificate",
+                    certificate,
+                ])
+            #expect(made.succeeded, "\(made.text)")
+            try await first.stop()
+            try node.configure([Backend("rack-hsm", node.token)], recovery: certificate)
+            let second = try await node.serve()
+            try await server.ask("boot", ["within": 30])
+            let report = try await node.reseal([])
+            #expect(report["running"] == true && report.outcomes("recovery") == ["added"])
+            #expect(report["seals"].array.first { $0["backend"] == "recovery" }?["verified"] == false)
+            #expect(try await node.reseal([]).outcomes("recovery") == ["kept"])
+            try await second.stop()
+
+            try await node.token.destroy()
+            let other = try await SoftToken.make(node.scope, label: "other")
+            try node.configure([Backend("other-hsm", other)], recovery: certificate)
+            try Files.move(node.keyring, to: node.scope.path("lost"))
+            let recovered = try await node.run(
+                "recover",
+                [
+                    "--from", node.scope.path("lost"), "--key", key, "--key-id", report["keyID"].string,
+                    "--generate-keys",
+                ])
+            #expect(recovered.succeeded, "\(recovered.text)")
+            _ = try await node.serve()
+            try await server.ask("boot", ["within": 30])
+            #expect(try await server.ask("read")["codes"].counts.keys.sorted() == ["OK"])
+        }
+    }
+
     @Test("before a recipient is removed the keyring's name is asked for, and nothing else will do")
     func confirmation() async throws {
         try await TestScope.with { scope in
@@ -144,9 +183,10 @@ private struct Backend {
 
 extension Node {
     /// Replaces the backends of the configuration.
-    fileprivate func configure(_ backends: [Backend]) throws {
+    fileprivate func configure(_ backends: [Backend], recovery certificate: String? = nil) throws {
         let head = text(Options()).split(separator: "backends:\n").first ?? ""
-        try Files.write(head + "backends:\n" + backends.map(\.text).joined(), to: configuration)
+        let last = certificate.map { "- {name: recovery, recovery: {certificate: \($0)}}\n" } ?? ""
+        try Files.write(head + "backends:\n" + backends.map(\.text).joined() + last, to: configuration)
     }
 
     /// What the keyring's records say, by file.
