@@ -7,11 +7,13 @@ struct Diagnosis: Sendable {
     private let configuration: CheckedConfiguration
     private let device: Device
     private let enrolment: Enrolment
+    private let pin: ObjectPIN?
 
-    init(_ configuration: CheckedConfiguration, _ device: Device, _ enrolment: Enrolment) {
+    init(_ configuration: CheckedConfiguration, _ device: Device, _ enrolment: Enrolment, _ pin: ObjectPIN?) {
         self.configuration = configuration
         self.device = device
         self.enrolment = enrolment
+        self.pin = pin
     }
 
     func run() -> [Finding] {
@@ -30,7 +32,7 @@ struct Diagnosis: Sendable {
             try device.run { (context) throws(TPMError) in try enrolment.checked(context, enrol: false) }
         }
         findings.append(key.finding)
-        return findings
+        return findings + (pin?.findings(under: key.value) ?? [])
     }
 
     private var subject: String { "TPM \(configuration.tcti)" }

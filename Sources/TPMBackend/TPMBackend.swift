@@ -17,6 +17,7 @@ public final class TPMBackend: SealingBackend {
     private let configuration: CheckedConfiguration
     private let device: Device
     private let enrolment: Enrolment
+    private let pin: ObjectPIN?
     private let calls: DeviceCalls
     private let canary = Mutex<Canary?>(nil)
 
@@ -29,19 +30,21 @@ public final class TPMBackend: SealingBackend {
         device = Device(self.configuration, log: log)
         enrolment = Enrolment(
             StorageKeyPin(directory: self.configuration.stateDirectory, backend: configuration.name))
+        let directory = self.configuration.stateDirectory
+        pin = self.configuration.pin.map { ObjectPIN($0, directory: directory, log: log) }
         calls = DeviceCalls(self.configuration, device)
     }
 
     /// The TPM's storage root key, compared with the pinned one: one command. Its first call with `generateMissingKey`
-    /// enrols the node: it pins the key, and makes it where there is none.
+    /// enrols the node: it pins the key, and makes it where there is none. With a PIN there is no shared recipient.
     public func recipients(
         generateMissingKey: Bool, until: ContinuousClock.Instant
     ) async throws(SealingError) -> [Recipient] {
-        let (device, enrolment, policy) = (device, enrolment, configuration.policy)
+        let (device, enrolment, policy, wantsPIN) = (device, enrolment, configuration.policy, pin != nil)
         return try await call(until) { () throws(TPMError) in
             try device.run { (context) throws(TPMError) in
                 let key = try enrolment.checked(context, enrol: generateMissingKey)
-                guard let target = try policy.targets(context).first else { return [] }
+                guard !wantsPIN, let target = try policy.targets(context).first else { return [] }
                 return [
                     try RecipientDescription(
                         .shared(key.area), policyDigest: target.digest, policy: target.parameters
@@ -56,7 +59,7 @@ public final class TPMBackend: SealingBackend {
     ///
     /// - Throws: `notEnrolled`.
     public func localRecipients(until: ContinuousClock.Instant) async throws(SealingError) -> [Recipient] {
-        let (device, enrolment, policy) = (device, enrolment, configuration.policy)
+        let (device, enrolment, policy, wantsPIN) = (device, enrolment, configuration.policy, pin != nil)
         return try await call(until) { () throws(TPMError) in
             try device.run { (context) throws(TPMError) in
                 let key = try enrolment.enrolled()
@@ -64,7 +67,8 @@ public final class TPMBackend: SealingBackend {
                 for target in try policy.targets(context) {
                     recipients.append(
                         try RecipientDescription(
-                            .local(name: key.name), policyDigest: target.digest, policy: target.parameters
+                            .local(name: key.name), policyDigest: target.digest, policy: target.parameters,
+                            wantsPIN: wantsPIN
                         ).recipient())
                 }
                 return recipients
@@ -101,7 +105,7 @@ public final class TPMBackend: SealingBackend {
     public func seal(
         _ kek: KEK, to recipient: Recipient, until: ContinuousClock.Instant
     ) async throws(SealingError) -> Seal {
-        let (device, enrolment) = (device, enrolment)
+        let (device, enrolment, pin) = (device, enrolment, pin)
         let bytes = try await call(until) { () throws(TPMError) in
             let description = try RecipientDescription.of(recipient)
             guard let key = try enrolment.pinned(), try description.storageKeyName == key.name else {
@@ -113,7 +117,7 @@ public final class TPMBackend: SealingBackend {
             case .local:
                 return try device.run { (context) throws(TPMError) in
                     try explained(enrolment, key, context) { () throws(TPMError) in
-                        try LocalSealing.seal(kek, to: description, under: key, context)
+                        try LocalSealing.seal(kek, to: description, pin: pin, under: key, context)
                     }
                 }
             }
@@ -123,7 +127,7 @@ public final class TPMBackend: SealingBackend {
 
     /// Local: four commands. Shared: five. With a policy some more.
     public func unseal(_ seal: Seal, until: ContinuousClock.Instant) async throws(SealingError) -> KEK {
-        let (device, enrolment) = (device, enrolment)
+        let (device, enrolment, pin) = (device, enrolment, pin)
         return try await call(until) { () throws(TPMError) in
             // Before any hardware is asked.
             let description = try RecipientDescription.of(seal.recipient)
@@ -131,7 +135,7 @@ public final class TPMBackend: SealingBackend {
             let secret = try device.run { (context) throws(TPMError) in
                 let key = try enrolment.key(for: description, context)
                 return try explained(enrolment, key, context) { () throws(TPMError) in
-                    try parsed.open(SealOpening(context: context, key: key, description: description))
+                    try parsed.open(SealOpening(context: context, key: key, description: description, pin: pin))
                 }
             }
             guard secret.count == KEK.size else { throw TPMSeal.doesNotOpen }
@@ -177,7 +181,7 @@ public final class TPMBackend: SealingBackend {
                     .error, "calls", "a command of the TPM has not returned for \(oldest.components.seconds) s",
                     hint: "look at the kernel's log for tpm; the command cannot be cancelled, only a restart ends it"))
         }
-        let diagnosis = Diagnosis(configuration, device, enrolment)
+        let diagnosis = Diagnosis(configuration, device, enrolment, pin)
         do throws(TPMError) {
             findings += try await calls.run(until: until) { () throws(TPMError) in diagnosis.run() }
         } catch {
