@@ -7,11 +7,13 @@ struct Diagnosis: Sendable {
     private let configuration: CheckedConfiguration
     private let device: Device
     private let enrolment: Enrolment
+    private let pin: ObjectPIN?
 
-    init(_ configuration: CheckedConfiguration, _ device: Device, _ enrolment: Enrolment) {
+    init(_ configuration: CheckedConfiguration, _ device: Device, _ enrolment: Enrolment, _ pin: ObjectPIN?) {
         self.configuration = configuration
         self.device = device
         self.enrolment = enrolment
+        self.pin = pin
     }
 
     func run() -> [Finding] {
@@ -30,8 +32,8 @@ struct Diagnosis: Sendable {
             try device.run { (context) throws(TPMError) in try enrolment.checked(context, enrol: false) }
         }
         findings.append(key.finding)
-        guard let key = key.value else { return findings }
-        return findings + policies(key)
+        guard let key = key.value else { return findings + (pin?.findings(under: nil) ?? []) }
+        return findings + policies(key) + (pin?.findings(under: key) ?? [])
     }
 
     /// For each way in which the configured policy lets a seal open: whether the TPM's present state would do.
@@ -44,11 +46,16 @@ struct Diagnosis: Sendable {
             try device.run { (context) throws(TPMError) in try policy.targets(context, key) }
         }
         guard let found = targets.value else { return [targets.finding] }
-        return found.map { target in
+        let states = found.map { target in
             check("policy", { (state: String) in state }) { () throws(TPMError) in
                 let requirement = try policy.requirement(target.parameters)
                 return try device.run { (context) throws(TPMError) in try requirement.state(context) }
             }.finding
+        }
+        guard states.contains(where: { $0.severity == .ok }) else { return states }
+        // One state is enough: the others are to come, or over.
+        return states.map {
+            $0.severity == .ok ? $0 : Finding(.ok, $0.subject, "a state that is not the present one: \($0.detail)")
         }
     }
 

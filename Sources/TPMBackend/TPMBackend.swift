@@ -17,6 +17,7 @@ public final class TPMBackend: SealingBackend {
     let configuration: CheckedConfiguration
     let device: Device
     let enrolment: Enrolment
+    private let pin: ObjectPIN?
     private let calls: DeviceCalls
     private let canary = Mutex<Canary?>(nil)
 
@@ -29,19 +30,21 @@ public final class TPMBackend: SealingBackend {
         device = Device(self.configuration, log: log)
         enrolment = Enrolment(
             StorageKeyPin(directory: self.configuration.stateDirectory, backend: configuration.name))
+        let directory = self.configuration.stateDirectory
+        pin = self.configuration.pin.map { ObjectPIN($0, directory: directory, log: log) }
         calls = DeviceCalls(self.configuration, device)
     }
 
     /// The TPM's storage root key, compared with the pinned one: one command. Its first call with `generateMissingKey`
-    /// enrols the node: it pins the key, and makes it where there is none.
+    /// enrols the node: it pins the key, and makes it where there is none. With a PIN there is no shared recipient.
     public func recipients(
         generateMissingKey: Bool, until: ContinuousClock.Instant
     ) async throws(SealingError) -> [Recipient] {
-        let (device, enrolment, policy) = (device, enrolment, configuration.policy)
+        let (device, enrolment, policy, wantsPIN) = (device, enrolment, configuration.policy, pin != nil)
         return try await call(until) { () throws(TPMError) in
             try device.run { (context) throws(TPMError) in
                 let key = try enrolment.checked(context, enrol: generateMissingKey)
-                guard let target = try policy.targets(context, key).first else { return [] }
+                guard !wantsPIN, let target = try policy.targets(context, key).first else { return [] }
                 return [
                     try RecipientDescription(
                         .shared(key.area), policyDigest: target.digest, policy: target.parameters
@@ -56,15 +59,24 @@ public final class TPMBackend: SealingBackend {
     ///
     /// - Throws: `notEnrolled`.
     public func localRecipients(until: ContinuousClock.Instant) async throws(SealingError) -> [Recipient] {
-        let (device, enrolment, policy) = (device, enrolment, configuration.policy)
+        try await localRecipients(by: configuration.policy, until: until)
+    }
+
+    /// As above, by a policy of the caller's.
+    func localRecipients(
+        by policy: TPMPolicy, until: ContinuousClock.Instant
+    ) async throws(SealingError) -> [Recipient] {
+        let (device, enrolment, wantsPIN) = (device, enrolment, pin != nil)
         return try await call(until) { () throws(TPMError) in
             try device.run { (context) throws(TPMError) in
                 let key = try enrolment.enrolled()
                 var recipients: [Recipient] = []
                 for target in try policy.targets(context, key) {
+                    let bound = wantsPIN ? try target.withPIN() : target
                     recipients.append(
                         try RecipientDescription(
-                            .local(name: key.name), policyDigest: target.digest, policy: target.parameters
+                            .local(name: key.name), policyDigest: bound.digest, policy: bound.parameters,
+                            wantsPIN: wantsPIN
                         ).recipient())
                 }
                 return recipients
@@ -101,7 +113,7 @@ public final class TPMBackend: SealingBackend {
     public func seal(
         _ kek: KEK, to recipient: Recipient, until: ContinuousClock.Instant
     ) async throws(SealingError) -> Seal {
-        let (device, enrolment) = (device, enrolment)
+        let (device, enrolment, pin) = (device, enrolment, pin)
         let bytes = try await call(until) { () throws(TPMError) in
             let description = try RecipientDescription.of(recipient)
             guard let key = try enrolment.pinned(), try description.storageKeyName == key.name else {
@@ -113,7 +125,7 @@ public final class TPMBackend: SealingBackend {
             case .local:
                 return try device.run { (context) throws(TPMError) in
                     try explained(enrolment, key, context) { () throws(TPMError) in
-                        try LocalSealing.seal(kek, to: description, under: key, context)
+                        try LocalSealing.seal(kek, to: description, pin: pin, under: key, context)
                     }
                 }
             }
@@ -123,7 +135,7 @@ public final class TPMBackend: SealingBackend {
 
     /// Local: four commands. Shared: five. With a policy some more.
     public func unseal(_ seal: Seal, until: ContinuousClock.Instant) async throws(SealingError) -> KEK {
-        let (device, enrolment, policy) = (device, enrolment, configuration.policy)
+        let (device, enrolment, policy, pin) = (device, enrolment, configuration.policy, pin)
         return try await call(until) { () throws(TPMError) in
             // Before any hardware is asked.
             let description = try RecipientDescription.of(seal.recipient)
@@ -132,7 +144,7 @@ public final class TPMBackend: SealingBackend {
                 let key = try enrolment.key(for: description, context)
                 return try explained(enrolment, key, context) { () throws(TPMError) in
                     try parsed.open(
-                        SealOpening(context: context, key: key, description: description, policy: policy))
+                        SealOpening(context: context, key: key, description: description, policy: policy, pin: pin))
                 }
             }
             guard secret.count == KEK.size else { throw TPMSeal.doesNotOpen }
@@ -178,7 +190,7 @@ public final class TPMBackend: SealingBackend {
                     .error, "calls", "a command of the TPM has not returned for \(oldest.components.seconds) s",
                     hint: "look at the kernel's log for tpm; the command cannot be cancelled, only a restart ends it"))
         }
-        let diagnosis = Diagnosis(configuration, device, enrolment)
+        let diagnosis = Diagnosis(configuration, device, enrolment, pin)
         do throws(TPMError) {
             findings += try await calls.run(until: until) { () throws(TPMError) in diagnosis.run() }
         } catch {

@@ -11,7 +11,8 @@ public struct TPMConfiguration: Sendable {
     public var stateDirectory: String
     /// What the TPM's state has to be for a seal to open.
     public var policy = TPMPolicy.none
-    /// An absolute path or `file:/path` of the file that holds a PIN, 1 to 32 bytes; nil for none.
+    /// An absolute path or `file:/path` of the file that holds a PIN, 1 to 32 bytes; nil for none. With a PIN there are no
+    /// seals for the shared record, whose makers do not know it.
     public var pinSource: String?
     /// How long an unused TPM is kept open.
     public var idleClose = Duration.seconds(3)
@@ -32,6 +33,7 @@ struct CheckedConfiguration: Sendable {
     let tcti: String
     let stateDirectory: String
     let policy: TPMPolicy
+    let pin: PINFile?
     let idleClose: Duration
 
     /// Opens nothing and reads no file.
@@ -53,6 +55,11 @@ struct CheckedConfiguration: Sendable {
             throw TPMError(.configuration, "stateDirectory \"\(stateDirectory)\" is not an absolute path")
         }
         policy = raw.policy
+        do throws(PINFailure) {
+            pin = try raw.pinSource.map { (text) throws(PINFailure) in try PINFile(text) }
+        } catch {
+            throw TPMError(error)
+        }
         idleClose = raw.idleClose
     }
 

@@ -29,7 +29,8 @@ public struct SoftTPM: Sendable {
             ])
         try await eventually("swtpm (package swtpm) listens", within: .seconds(60)) {
             guard process.isRunning else { throw TestError("swtpm ended: \(process.errors)") }
-            return Files.exists(socket) && Files.exists(socket + ".ctrl")
+            // The files are there before it listens.
+            return (try? UnixConnection(to: socket)) != nil && (try? UnixConnection(to: socket + ".ctrl")) != nil
         }
         return SoftTPM(directory: directory, socket: socket, scope: scope, process: process)
     }

@@ -102,6 +102,25 @@ extension ESYSContext {
         return SealedObject(publicArea: seal.publicArea, privateArea: try Marshalling.privateArea(privateArea))
     }
 
+    /// The auth value that proves the right to use a loaded object; sent to nobody. The library keeps it until the object
+    /// is flushed, so it is replaced with zeros before (`clearAuth`).
+    func setAuth(_ pin: borrowing PIN, of object: ESYS_TR) throws(TPMError) {
+        var auth = TPM2B_AUTH()
+        defer { withUnsafeMutableBytes(of: &auth) { SecretBytes.wipe($0) } }
+        pin.secret.withUnsafeBytes { bytes in
+            auth.size = UInt16(min(bytes.count, ObjectPIN.limit))
+            withUnsafeMutableBytes(of: &auth.buffer) { $0.copyBytes(from: bytes.prefix(ObjectPIN.limit)) }
+        }
+        try call(.unseal) { Esys_TR_SetAuth($0, object, &auth) }
+    }
+
+    /// Lets the library forget an auth value.
+    func clearAuth(of object: ESYS_TR) {
+        var zeros = TPM2B_AUTH()
+        zeros.size = UInt16(ObjectPIN.limit)
+        try? call(.unseal) { Esys_TR_SetAuth($0, object, &zeros) }
+    }
+
     /// The secret of a loaded object. One command, which ends the encrypting session.
     ///
     /// - Parameter policy: the session that fulfils the object's policy; nil when the auth value is enough.

@@ -30,20 +30,8 @@ extension TPMBackend {
     public func localRecipients(
         expecting pcrs: [String], until: ContinuousClock.Instant
     ) async throws(SealingError) -> [Recipient] {
-        let (device, enrolment) = (device, enrolment)
-        return try await call(until) { () throws(TPMError) in
-            let policy = try LiteralPolicy(pcrs: pcrs)
-            return try device.run { (context) throws(TPMError) in
-                let key = try enrolment.enrolled()
-                var recipients: [Recipient] = []
-                for target in try policy.targets(context, key) {
-                    recipients.append(
-                        try RecipientDescription(
-                            .local(name: key.name), policyDigest: target.digest, policy: target.parameters
-                        ).recipient())
-                }
-                return recipients
-            }
-        }
+        let policy: LiteralPolicy
+        do throws(TPMError) { policy = try LiteralPolicy(pcrs: pcrs) } catch { throw error.sealingError }
+        return try await localRecipients(by: .literal(policy), until: until)
     }
 }

@@ -5,10 +5,21 @@ internal import Keyring
 enum LocalSealing {
     /// Two commands.
     static func seal(
-        _ kek: KEK, to description: RecipientDescription, under key: StorageKey, _ context: ESYSContext
+        _ kek: KEK, to description: RecipientDescription, pin: ObjectPIN?, under key: StorageKey,
+        _ context: ESYSContext
     ) throws(TPMError) -> [UInt8] {
+        let template = TPMSeal.template(description)
         let object = try kek.withUnsafeBytes { (bytes) throws(TPMError) in
-            try context.create(bytes, template: TPMSeal.template(description), under: key)
+            guard description.wantsPIN else { return try context.create(bytes, template: template, under: key) }
+            guard let pin else {
+                throw TPMError(
+                    .pinSource, "this recipient wants a PIN, and no pinSource is configured",
+                    hint: "name the file that holds it with pinSource")
+            }
+            let auth = try pin.read()
+            return try auth.secret.withUnsafeBytes { (auth) throws(TPMError) in
+                try context.create(bytes, auth: auth, template: template, under: key)
+            }
         }
         let bytes = TSS2PEM(object, emptyAuth: !description.wantsPIN).encoded
         // What the TPM answered has to be what was asked for.

@@ -63,7 +63,8 @@ struct RecipientDescription: Sendable, Hashable {
         let scope: Scope
         switch fields[1] {
         case [1]:
-            guard let area = try? TPMPublic(fields[2]) else { return nil }
+            // Whoever makes a shared seal does not know the PIN, and without it such a seal would open to anyone.
+            guard fields[5].isEmpty, let area = try? TPMPublic(fields[2]) else { return nil }
             scope = .shared(area)
         case [2]:
             guard !fields[2].isEmpty else { return nil }

@@ -1,6 +1,7 @@
 internal import CLinux
 internal import Crypto
 internal import Glibc
+internal import Keyring
 
 /// The storage root key that this node was enrolled with, in the node's own file: it never comes from a record, since
 /// whoever writes records could name a key of theirs.
@@ -85,11 +86,4 @@ struct StorageKeyPin: Sendable {
             .pin, "\(path): cannot \(what): \(systemError(code))",
             hint: "the plugin has to be able to read and write \(directory)")
     }
-}
-
-/// errno's text.
-func systemError(_ code: Int32) -> String {
-    var buffer = [CChar](repeating: 0, count: 128)
-    guard let text = strerror_r(code, &buffer, buffer.count) else { return "error \(code)" }
-    return String(cString: text)
 }

@@ -1,3 +1,4 @@
+internal import Crypto
 @testable internal import TPMBackend
 
 /// A TPM's public area: in a recipient's description, in seals, in a TPM's answers.

@@ -87,6 +87,48 @@ struct PolicyWithPINTests {
         }
     }
 
+    @Test("a backend with a policy and a PIN: each is refused by its own name", arguments: [true, false])
+    func backend(_ isSigned: Bool) async throws {
+        try await TestScope.with { scope in
+            let node = try await PolicyNode.make(scope)
+            let signer = try await Signer.make(scope, "signer", Signer.p256)
+            try await node.sign(signer)
+            let policy =
+                isSigned
+                ? TPMPolicy.signed(try SignedPolicy(publicKey: signer.publicPath, signatures: node.signatures))
+                : .literal(try LiteralPolicy(pcrs: ["11"]))
+            let pinFile = scope.path("pin")
+            try Files.write("right pin 1\n", to: pinFile)
+            let backend = try node.node.backend { configuration in
+                configuration.policy = policy
+                configuration.pinSource = pinFile
+                configuration.idleClose = .zero
+            }
+            #expect(try await backend.recipients(generateMissingKey: true, until: patience) == [])
+            let local = try #require(try await backend.localRecipients(until: patience).first)
+            let kek = try KEK.generate()
+            let seal = try await backend.seal(kek, to: local, until: patience)
+            #expect(try await backend.unseal(seal, until: patience).id == kek.id)
+            #expect(await backend.policyFindings(of: [local], until: patience).map(\.severity) == [.ok])
+
+            // Another state: the PIN was not sent, so it is not held back afterwards.
+            let signed = try Files.read(node.signatures)
+            try await node.extend(11, 7)
+            let stale = await refusal { _ = try await backend.unseal(seal, until: patience) }
+            #expect((stale?.cause as? TPMError)?.code == .policy, "\(stale.debugDescription)")
+            try await node.node.tpm.losePower()
+            try await node.node.tpm.tool("tpm2_startup", "-c")
+            try await node.extend(11, 1)
+            try Files.write(signed, to: node.signatures)
+            #expect(try await backend.unseal(seal, until: patience).id == kek.id)
+
+            try Files.write("wrong pin 1\n", to: pinFile)
+            let wrong = await refusal { _ = try await backend.unseal(seal, until: patience) }
+            #expect((wrong?.cause as? TPMError)?.code == .pinBlocked)
+            await backend.shutdown(until: patience)
+        }
+    }
+
     @Test("without a policy a PIN needs none")
     func alone() throws {
         #expect(try PolicyTarget.none.withPIN() == .none)
