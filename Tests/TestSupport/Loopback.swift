@@ -1,3 +1,4 @@
+internal import CLinux
 internal import Glibc
 
 /// TCP ports of 127.0.0.1.
