@@ -124,6 +124,7 @@ let package = Package(
 if Context.environment["TROUSSEAU_FUZZ"] != nil {
     package.targets.append(
         .executableTarget(
-            name: "Fuzz", dependencies: ["Configuration", "PKCS11Backend", "KMSServer", "Keyring", "Crypto"],
+            name: "Fuzz",
+            dependencies: ["Configuration", "PKCS11Backend", "TPMBackend", "KMSServer", "Keyring", "Crypto"],
             path: "Tests/Fuzz", exclude: ["Regressions", "README.md"], swiftSettings: strict))
 }

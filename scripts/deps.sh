@@ -12,6 +12,8 @@ packages="$packages opensc-pkcs11 procps python3-grpc-tools python3-grpcio pytho
 packages="$packages libnss3 libnss3-tools libtpm2-pkcs11-1 openssl p11-kit p11-kit-modules swtpm swtpm-tools"
 # Tests only: TPM seals opened by other tools (libtss2-dev brings all of tpm2-tss's ways to a TPM, pcap among them).
 packages="$packages tpm2-tools"
+# Tests only: systemd-measure signs PCR values (nothing of systemd is started).
+packages="$packages systemd"
 # Generated code and lint.
 packages="$packages libprotobuf-dev protobuf-c-compiler shellcheck"
 

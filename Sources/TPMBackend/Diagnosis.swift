@@ -32,7 +32,31 @@ struct Diagnosis: Sendable {
             try device.run { (context) throws(TPMError) in try enrolment.checked(context, enrol: false) }
         }
         findings.append(key.finding)
-        return findings + (pin?.findings(under: key.value) ?? [])
+        guard let key = key.value else { return findings + (pin?.findings(under: nil) ?? []) }
+        return findings + policies(key) + (pin?.findings(under: key) ?? [])
+    }
+
+    /// For each way in which the configured policy lets a seal open: whether the TPM's present state would do.
+    private func policies(_ key: StorageKey) -> [Finding] {
+        let policy = configuration.policy
+        guard policy != .none else {
+            return [Finding(.ok, "policy", "none: seals open on this TPM, whatever was booted")]
+        }
+        let targets = check("policy", { (_: [PolicyTarget]) in "" }) { () throws(TPMError) in
+            try device.run { (context) throws(TPMError) in try policy.targets(context, key) }
+        }
+        guard let found = targets.value else { return [targets.finding] }
+        let states = found.map { target in
+            check("policy", { (state: String) in state }) { () throws(TPMError) in
+                let requirement = try policy.requirement(target.parameters)
+                return try device.run { (context) throws(TPMError) in try requirement.state(context) }
+            }.finding
+        }
+        guard states.contains(where: { $0.severity == .ok }) else { return states }
+        // One state is enough: the others are to come, or over.
+        return states.map {
+            $0.severity == .ok ? $0 : Finding(.ok, $0.subject, "a state that is not the present one: \($0.detail)")
+        }
     }
 
     private var subject: String { "TPM \(configuration.tcti)" }

@@ -9,6 +9,14 @@ protocol PolicyRequirement: Sendable {
     ///
     /// - Throws: `policy` when the state does not fit, naming what differs.
     func satisfy(_ session: PolicySession) throws(TPMError)
+
+    /// Why the session's digest is not the object's although `satisfy` did its part.
+    func mismatch(_ session: PolicySession) -> TPMError
+
+    /// Whether the TPM's present state would do, in words; no session is needed.
+    ///
+    /// - Throws: `policy` when it would not, naming what differs.
+    func state(_ context: ESYSContext) throws(TPMError) -> String
 }
 
 /// One way in which a seal may open: the digest that the object carries, and what a reader needs to satisfy it.
@@ -19,6 +27,14 @@ struct PolicyTarget: Sendable, Hashable {
     let parameters: [UInt8]
 
     static let none = PolicyTarget(digest: [], parameters: [])
+
+    /// The same, with a PIN besides: TPM2_PolicyAuthValue comes last. Without a policy the PIN needs none.
+    func withPIN() throws(TPMError) -> PolicyTarget {
+        guard !digest.isEmpty else { return self }
+        var policy = PolicyDigest(bytes: digest)
+        do throws(PolicyError) { try policy.authValue() } catch { throw TPMError(error) }
+        return PolicyTarget(digest: policy.bytes, parameters: parameters)
+    }
 }
 
 /// A policy session, salted to the storage key, on which a policy's commands run.
@@ -66,13 +82,15 @@ struct PolicySession {
             do throws(TPMError) {
                 try requirement.satisfy(self)
                 if wantsPIN { try authValue() }
-                guard try digest() == expected else {
-                    throw TPMError(
-                        .policy, "the TPM's state does not fit the policy of this seal", errorClass: .permanent)
-                }
+                guard try digest() == expected else { throw requirement.mismatch(self) }
                 return try body(session)
             } catch {
-                guard error.returnCode.isTPM(TPMCode.pcrChanged), attempt < PolicySession.patience else { throw error }
+                guard error.returnCode.isTPM(TPMCode.pcrChanged) else { throw error }
+                guard attempt < PolicySession.patience else {
+                    throw TPMError(
+                        .policy, "\(error.message), \(attempt) times: PCRs change while the seal is opened",
+                        errorClass: .retry)
+                }
                 attempt += 1
                 usleep(UInt32.random(in: 10_000...50_000))
                 try restart()

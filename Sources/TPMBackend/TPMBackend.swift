@@ -14,9 +14,9 @@ public final class TPMBackend: SealingBackend {
     /// "tpm".
     public let kind = RecipientDescription.kind
 
-    private let configuration: CheckedConfiguration
-    private let device: Device
-    private let enrolment: Enrolment
+    let configuration: CheckedConfiguration
+    let device: Device
+    let enrolment: Enrolment
     private let pin: ObjectPIN?
     private let calls: DeviceCalls
     private let canary = Mutex<Canary?>(nil)
@@ -44,7 +44,7 @@ public final class TPMBackend: SealingBackend {
         return try await call(until) { () throws(TPMError) in
             try device.run { (context) throws(TPMError) in
                 let key = try enrolment.checked(context, enrol: generateMissingKey)
-                guard !wantsPIN, let target = try policy.targets(context).first else { return [] }
+                guard !wantsPIN, let target = try policy.targets(context, key).first else { return [] }
                 return [
                     try RecipientDescription(
                         .shared(key.area), policyDigest: target.digest, policy: target.parameters
@@ -59,15 +59,23 @@ public final class TPMBackend: SealingBackend {
     ///
     /// - Throws: `notEnrolled`.
     public func localRecipients(until: ContinuousClock.Instant) async throws(SealingError) -> [Recipient] {
-        let (device, enrolment, policy, wantsPIN) = (device, enrolment, configuration.policy, pin != nil)
+        try await localRecipients(by: configuration.policy, until: until)
+    }
+
+    /// As above, by a policy of the caller's.
+    func localRecipients(
+        by policy: TPMPolicy, until: ContinuousClock.Instant
+    ) async throws(SealingError) -> [Recipient] {
+        let (device, enrolment, wantsPIN) = (device, enrolment, pin != nil)
         return try await call(until) { () throws(TPMError) in
             try device.run { (context) throws(TPMError) in
                 let key = try enrolment.enrolled()
                 var recipients: [Recipient] = []
-                for target in try policy.targets(context) {
+                for target in try policy.targets(context, key) {
+                    let bound = wantsPIN ? try target.withPIN() : target
                     recipients.append(
                         try RecipientDescription(
-                            .local(name: key.name), policyDigest: target.digest, policy: target.parameters,
+                            .local(name: key.name), policyDigest: bound.digest, policy: bound.parameters,
                             wantsPIN: wantsPIN
                         ).recipient())
                 }
@@ -127,7 +135,7 @@ public final class TPMBackend: SealingBackend {
 
     /// Local: four commands. Shared: five. With a policy some more.
     public func unseal(_ seal: Seal, until: ContinuousClock.Instant) async throws(SealingError) -> KEK {
-        let (device, enrolment, pin) = (device, enrolment, pin)
+        let (device, enrolment, policy, pin) = (device, enrolment, configuration.policy, pin)
         return try await call(until) { () throws(TPMError) in
             // Before any hardware is asked.
             let description = try RecipientDescription.of(seal.recipient)
@@ -135,7 +143,8 @@ public final class TPMBackend: SealingBackend {
             let secret = try device.run { (context) throws(TPMError) in
                 let key = try enrolment.key(for: description, context)
                 return try explained(enrolment, key, context) { () throws(TPMError) in
-                    try parsed.open(SealOpening(context: context, key: key, description: description, pin: pin))
+                    try parsed.open(
+                        SealOpening(context: context, key: key, description: description, policy: policy, pin: pin))
                 }
             }
             guard secret.count == KEK.size else { throw TPMSeal.doesNotOpen }
@@ -196,7 +205,7 @@ public final class TPMBackend: SealingBackend {
     /// Whether the TPM is open now.
     var isDeviceOpen: Bool { device.isOpen }
 
-    private func call<R: Sendable>(
+    func call<R: Sendable>(
         _ until: ContinuousClock.Instant, _ body: @escaping @Sendable () throws(TPMError) -> R
     ) async throws(SealingError) -> R {
         do throws(TPMError) {

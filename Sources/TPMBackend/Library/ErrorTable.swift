@@ -29,6 +29,8 @@ enum Command: String, Sendable {
     case policy = "TPM2_Policy…"
     case getCapability = "TPM2_GetCapability"
     case pcrRead = "TPM2_PCR_Read"
+    case loadExternal = "TPM2_LoadExternal"
+    case verifySignature = "TPM2_VerifySignature"
     case flush = "TPM2_FlushContext"
 }
 

@@ -15,6 +15,8 @@ final class SaltedSession {
         static let encryptsCommand = Use(rawValue: 0x20)
         /// The first parameter of the answer is encrypted.
         static let encryptsAnswer = Use(rawValue: 0x40)
+        /// The answer is authenticated, where there is nothing to encrypt or to authorize.
+        static let audits = Use(rawValue: 0x80)
     }
 
     let handle: ESYS_TR

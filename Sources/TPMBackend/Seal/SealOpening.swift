@@ -7,6 +7,8 @@ struct SealOpening {
     let key: StorageKey
     /// Whom the seal is to.
     let description: RecipientDescription
+    /// The configuration's, for the places of a signed policy's files.
+    let policy: TPMPolicy
     /// The PIN's source, where one is configured.
     let pin: ObjectPIN?
 
@@ -54,7 +56,7 @@ struct SealOpening {
         _ loaded: UInt32, _ parent: UInt32, _ session: SaltedSession
     ) throws(TPMError) -> SecretBytes {
         guard !description.policyDigest.isEmpty else { return try context.unseal(loaded, session) }
-        let requirement = try TPMPolicy.requirement(description.policy)
+        let requirement = try policy.requirement(description.policy)
         return try context.withSession(.policy, saltedTo: parent) { (policy) throws(TPMError) in
             try PolicySession(context: context, session: policy).run(
                 requirement, wantsPIN: description.wantsPIN, digest: description.policyDigest

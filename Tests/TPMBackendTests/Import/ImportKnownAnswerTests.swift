@@ -10,7 +10,7 @@ struct ImportKnownAnswerTests {
     /// `tpm2_createprimary`'s algorithm and name algorithm.
     static let parents = [
         ("ecc256:aes128cfb", "sha256"), ("ecc384:aes256cfb", "sha384"), ("rsa2048:aes128cfb", "sha256"),
-        ("rsa2048:aes256cfb", "sha384"),
+        ("rsa2048:aes256cfb", "sha384"), ("rsa3072:aes128cfb", "sha256"), ("ecc256:aes128cfb", "sha512"),
     ]
 
     /// Imports, loads and unseals with the parent `parent` (a context file or a handle).
@@ -57,7 +57,7 @@ struct ImportKnownAnswerTests {
         }
     }
 
-    @Test("coordinates that begin with zero bytes: the parent's, the ephemeral key's, and both")
+    @Test("numbers that begin with zero bytes: the parent's, the ephemeral key's, and the common secret")
     func leadingZeros() async throws {
         try await TestScope.with { scope in
             let tpm = try await ToolTPM.start(scope)
@@ -71,7 +71,12 @@ struct ImportKnownAnswerTests {
             let seal = try ImportSeal.make(secret: kek, parent: parent, policyDigest: [])
             #expect(try await open(seal, tpm, parent: "0x81000001") == kek.exposed())
 
-            for isShort in [{ $0.x[0] == 0 }, { $0.y[0] == 0 }] as [(ECPoint) -> Bool] {
+            // One coordinate, the other, and the secret that both sides come to.
+            let cases: [(borrowing ECDHKey) throws -> Bool] = [
+                { $0.point.x[0] == 0 }, { $0.point.y[0] == 0 },
+                { try $0.agree(with: point).withUnsafeBytes { $0[0] == 0 } },
+            ]
+            for isShort in cases {
                 let seed = try ephemeralSeed(to: point, where: isShort)
                 let seal = try kek.withUnsafeBytes { (bytes) throws(TPMFormatError) in
                     try ImportSeal.make(secret: bytes, parent: parent, policyDigest: [], seed: seed)
@@ -82,13 +87,15 @@ struct ImportKnownAnswerTests {
         }
     }
 
-    /// A seed by an ephemeral key of which a coordinate is short; one in 256 is.
-    private func ephemeralSeed(to parent: ECPoint, where isShort: (ECPoint) -> Bool) throws -> ImportSeed {
+    /// A seed by an ephemeral key that is short in some way; one in 256 is.
+    private func ephemeralSeed(
+        to parent: ECPoint, where isShort: (borrowing ECDHKey) throws -> Bool
+    ) throws -> ImportSeed {
         for _ in 0..<16384 {
             let key = try ECDHKey(on: .p256)
-            if isShort(key.point) { return try ImportSeed(to: parent, by: key, hash: .sha256) }
+            if try isShort(key) { return try ImportSeed(to: parent, by: key, hash: .sha256) }
         }
-        throw TestError("no key with a short coordinate in 16384")
+        throw TestError("no short key in 16384")
     }
 
     /// A storage key at 0x81000001 whose x coordinate begins with a zero byte, found by other values in the template.
