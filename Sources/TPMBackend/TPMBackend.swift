@@ -202,6 +202,9 @@ public final class TPMBackend: SealingBackend {
     /// Gives the TPM back, unless a command hangs.
     public func shutdown(until: ContinuousClock.Instant) async { await calls.stop(until: until) }
 
+    /// Whether the TPM is open now.
+    var isDeviceOpen: Bool { device.isOpen }
+
     func call<R: Sendable>(
         _ until: ContinuousClock.Instant, _ body: @escaping @Sendable () throws(TPMError) -> R
     ) async throws(SealingError) -> R {

@@ -1,3 +1,4 @@
+internal import CLinux
 internal import Glibc
 
 /// Which file a PIN came from: as much as changes when an operator corrects it. Says nothing about the PIN.

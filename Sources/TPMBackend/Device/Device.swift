@@ -1,5 +1,6 @@
 internal import Glibc
 internal import Keyring
+internal import Synchronization
 
 /// One TPM: opened when somebody needs it, given back when nobody does. Between calls nothing of ours is loaded in it
 /// and no session is open, since it has three slots of each and other users.
@@ -11,6 +12,7 @@ final class Device: @unchecked Sendable {
     private let name: String
     private let log: Log
     private var context: ESYSContext?
+    private let openness = Mutex(false)
     /// TPM handles that a lost connection may have left behind.
     private var orphans: [UInt32] = []
 
@@ -68,12 +70,16 @@ final class Device: @unchecked Sendable {
         }
     }
 
+    /// Whether somebody else is kept out; asked from any thread.
+    var isOpen: Bool { openness.withLock { $0 } }
+
     /// Gives the TPM back.
     func close() {
         guard let context else { return }
         // More than a few are not ours any more.
         orphans = (orphans + context.orphans).suffix(8)
         self.context = nil
+        openness.withLock { $0 = false }
     }
 
     private func opened() throws(TPMError) -> ESYSContext {
@@ -81,6 +87,7 @@ final class Device: @unchecked Sendable {
         do throws(TPMError) {
             let context = try ESYSContext(tcti: tcti)
             self.context = context
+            openness.withLock { $0 = true }
             return context
         } catch {
             throw DevicePath(tcti)?.explain(error) ?? error
