@@ -121,6 +121,9 @@ let package = Package(
 if Context.environment["TROUSSEAU_FUZZ"] != nil {
     package.targets.append(
         .executableTarget(
-            name: "Fuzz", dependencies: ["Configuration", "PKCS11Backend", "KMSServer", "Keyring", "Crypto"],
+            name: "Fuzz",
+            dependencies: [
+                "Configuration", "PKCS11Backend", "RecoveryBackend", "KMSServer", "Keyring", "Crypto", "COpenSSL",
+            ],
             path: "Tests/Fuzz", exclude: ["Regressions", "README.md"], swiftSettings: strict))
 }
