@@ -64,8 +64,7 @@ public struct PluginConfiguration: Sendable, Equatable {
         public var directory: String
         /// How many verified seals a KEK needs before it may become active; nil: one by each backend that seals.
         public var minimumSeals: Int?
-        /// key_ids, as `init`, `rotate` or `recover` printed them, of KEKs that are believed although anyone could have
-        /// made the seal that opens them.
+        /// key_ids of KEKs that may be opened through seals that anyone could have made.
         public var trustedKeyIDs: [String] = []
     }
 

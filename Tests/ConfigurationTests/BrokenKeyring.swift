@@ -91,20 +91,23 @@ extension BrokenConfiguration {
             [
                 "6: keyring.minimumSeals: expected a whole number, found text"
             ]),
-        BrokenConfiguration(6, "  trustedKeyIDs: prod", ["6: keyring.trustedKeyIDs: expected a list, found text"]),
         BrokenConfiguration(
-            6,
-            "  trustedKeyIDs: [prod/1/aaaaaaaaaaaaaaaa, prod/01/aaaaaaaaaaaaaaaa/aaaaaaaa, other/1/aaaaaaaaaaaaaaaa/aaaaaaaa]",
-            [
-                #"6: keyring.trustedKeyIDs[0]: "prod/1/aaaaaaaaaaaaaaaa" is not a key_id"#,
-                #"6: keyring.trustedKeyIDs[1]: "prod/01/aaaaaaaaaaaaaaaa/aaaaaaaa" is not a key_id"#,
-                #"6: keyring.trustedKeyIDs[2]: is of keyring "other", not "prod""#,
-            ]),
+            6, "  trustedKeyIDs: prod/1/aaaabbbbccccdddd/eeeeffff",
+            ["6: keyring.trustedKeyIDs: expected a list, found text"]),
         BrokenConfiguration(
-            6,
-            "  trustedKeyIDs: ["
-                + [String](repeating: "prod/1/aaaaaaaaaaaaaaaa/aaaaaaaa", count: 33).joined(separator: ", ") + "]",
-            ["6: keyring.trustedKeyIDs: has more than 32 items"]),
+            6, "  trustedKeyIDs: [7]", ["6: keyring.trustedKeyIDs[0]: expected text, found a number"]),
+        BrokenConfiguration(
+            6, "  trustedKeyIDs: [prod/1/aaaabbbbccccdddd]",
+            [#"6: keyring.trustedKeyIDs[0]: "prod/1/aaaabbbbccccdddd" is not a key_id"#]),
+        BrokenConfiguration(
+            6, "  trustedKeyIDs: [prod/01/aaaabbbbccccdddd/eeeeffff]",
+            [#"6: keyring.trustedKeyIDs[0]: "prod/01/aaaabbbbccccdddd/eeeeffff" is not a key_id"#]),
+        BrokenConfiguration(
+            6, "  trustedKeyIDs: [prod/1/AAAABBBBCCCCDDDD/eeeeffff]",
+            [#"6: keyring.trustedKeyIDs[0]: "prod/1/AAAABBBBCCCCDDDD/eeeeffff" is not a key_id"#]),
+        BrokenConfiguration(
+            6, "  trustedKeyIDs: [prod/1/aaaabbbbccccdddd/eeeeffff, test/1/aaaabbbbccccdddd/eeeeffff]",
+            [#"6: keyring.trustedKeyIDs[1]: is a key_id of the keyring "test""#]),
         BrokenConfiguration(6, "  minimumSeals:", ["6: keyring.minimumSeals: has no value"]),
         BrokenConfiguration(6, "  minimumSeal: 1", ["6: keyring.minimumSeal: unknown key"]),
     ]

@@ -9,7 +9,7 @@ public final class KeyringService: Sendable {
     let name: String
     let chain: SealingChain
     let minimumSeals: Int
-    /// Of KEKs that the operator's word makes trusted.
+    /// KEKs that the operator vouches for.
     let trustedKeyIDs: [KeyID]
     let log: Log
     let pacing: Pacing
@@ -32,12 +32,12 @@ public final class KeyringService: Sendable {
     ///   - name: the keyring's own name.
     ///   - minimumSeals: how many seals the active KEK is to have that a backend can open; nil for one by each that
     ///     seals and opens.
-    ///   - trustedKeyIDs: what the operator kept of `init`, `rotate` or `recover`: these KEKs are believed although anyone
-    ///     could have made the seal that opens them.
+    ///   - trustedKeyIDs: KEKs that may be opened through seals that anyone could have made: the operator's word, from a
+    ///     file that whoever writes to the keyring's directory cannot change.
     ///   - onChange: told, one after the other, of each change of the state `report()` gives.
     /// - Throws: `store` (also `rollback`: a later generation was active here), `name`.
     public convenience init(
-        directory: String, name: String, chain: SealingChain, minimumSeals: Int?, trustedKeyIDs: [KeyID] = [], log: Log,
+        directory: String, name: String, chain: SealingChain, minimumSeals: Int?, trustedKeyIDs: [KeyID], log: Log,
         onChange: @escaping @Sendable (KeyringState) -> Void
     ) throws(KeyringError) {
         try self.init(
@@ -55,9 +55,9 @@ public final class KeyringService: Sendable {
     }
 
     init(
-        directory: String, name: String, chain: SealingChain, minimumSeals: Int?, trustedKeyIDs: [KeyID] = [], log: Log,
-        pacing: Pacing,
-        observer: @escaping StoreObserver = { _ in }, onChange: @escaping @Sendable (KeyringState) -> Void
+        directory: String, name: String, chain: SealingChain, minimumSeals: Int?, trustedKeyIDs: [KeyID] = [],
+        log: Log, pacing: Pacing, observer: @escaping StoreObserver = { _ in },
+        onChange: @escaping @Sendable (KeyringState) -> Void
     ) throws(KeyringError) {
         let opened: (store: KeyringStore, stored: StoredKeyring, roles: Roles)
         do throws(StoreError) {

@@ -15,21 +15,6 @@ enum KeyringComposition {
         return SealingChain(members, log: log)
     }
 
-    /// The key_ids that the operator vouches for.
-    ///
-    /// - Throws: `CommandFailure` with code `configuration`.
-    static func trustedKeyIDs(_ keyring: PluginConfiguration.Keyring) throws(CommandFailure) -> [KeyID] {
-        var keyIDs: [KeyID] = []
-        for text in keyring.trustedKeyIDs {
-            do throws(FormatError) {
-                keyIDs.append(try KeyID(text))
-            } catch {
-                throw CommandFailure(.configuration, "keyring.trustedKeyIDs: \(Quoted.text(text)) is not a key_id")
-            }
-        }
-        return keyIDs
-    }
-
     /// The folder for PIN guards, inside the keyring's, made with its parents where it is missing: a backend must be able
     /// to remember a refused PIN before it sends the first one.
     ///
@@ -45,6 +30,22 @@ enum KeyringComposition {
                     hint: "make it, owned by the plugin's user, or correct keyring.directory")
             }
         }
+    }
+
+    /// The operator's word for KEKs whose seals anyone could have made.
+    ///
+    /// - Throws: `CommandFailure` with code `configuration`.
+    static func trustedKeyIDs(_ configuration: PluginConfiguration) throws(CommandFailure) -> [KeyID] {
+        var keyIDs: [KeyID] = []
+        for text in configuration.keyring.trustedKeyIDs {
+            do throws(FormatError) {
+                keyIDs.append(try KeyID(text))
+            } catch {
+                throw CommandFailure(
+                    .configuration, "keyring.trustedKeyIDs: \(text): \(error)", hint: "copy it from what init printed")
+            }
+        }
+        return keyIDs
     }
 
     /// A failure of the keyring, for the command line.

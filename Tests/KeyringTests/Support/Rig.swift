@@ -29,8 +29,8 @@ final class Rig: Sendable {
         change(&pacing)
         let phases = phases
         service = try KeyringService(
-            directory: directory, name: name, chain: chain, minimumSeals: minimumSeals, trustedKeyIDs: trustedKeyIDs,
-            log: logs.log, pacing: pacing
+            directory: directory, name: name, chain: chain, minimumSeals: minimumSeals,
+            trustedKeyIDs: trustedKeyIDs, log: logs.log, pacing: pacing
         ) { phases.add($0) }
     }
 
@@ -53,7 +53,8 @@ final class Rig: Sendable {
         trustedKeyIDs: [KeyID] = [], change: (inout Pacing) -> Void = { _ in }, _ body: (Rig) async throws -> R
     ) async throws -> R {
         let rig = try await opened(
-            directory, members, name: name, minimumSeals: minimumSeals, trustedKeyIDs: trustedKeyIDs, change: change)
+            directory, members, name: name, minimumSeals: minimumSeals, trustedKeyIDs: trustedKeyIDs,
+            change: change)
         rig.start()
         do {
             let result = try await body(rig)
