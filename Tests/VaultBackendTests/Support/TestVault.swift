@@ -65,7 +65,7 @@ struct TestVault: Sendable {
         }
         let certificates = try await Certificates.make(scope)
         try await certificates.issue("server", names: options.names, isExpired: options.isExpired)
-        let root = "root-\(tag)"
+        let root = "s." + String(UInt64.random(in: 0...UInt64.max), radix: 36) + "rootroot"
         let standIn = try await StandIn.start(
             scope, certificates: certificates, root: root, options: options.arguments)
         let scheme = options.arguments.contains("--plain") ? "http" : "https"
