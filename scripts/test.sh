@@ -13,7 +13,7 @@ logs=.build/test-logs
 # Runs of their own: what computes for seconds and what starts many processes would keep the tests that wait for events
 # from them on two cores. Everything else is the third run.
 computing='^(CryptoTests|RecoveryBackendTests)\.'
-devices='^(EndToEndTests|PKCS11BackendTests)\.'
+devices='^(EndToEndTests|PKCS11BackendTests|VaultBackendTests)\.'
 
 # What the sanitizers watch: the code that handles memory and threads by itself.
 core='^(CryptoTests|KeyringTests|KMSServerTests)\.'

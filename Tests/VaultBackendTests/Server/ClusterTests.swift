@@ -8,8 +8,8 @@ extension VaultBackendSuites {
     @Suite("several servers of one Vault")
     struct ClusterTests {
         /// A second server that knows nothing, such as a standby.
-        private func second(_ vault: TestVault, _ name: String = "second") async throws -> StandIn {
-            try await StandIn.start(
+        private func second(_ vault: TestVault, _ name: String = "second") async throws -> VaultStandIn {
+            try await VaultStandIn.start(
                 vault.scope, name, certificates: Certificates(scope: vault.scope, name: "test"), root: "other-root")
         }
 

@@ -83,7 +83,7 @@ extension VaultBackendSuites {
                 try Files.write("eyJ.second.x", to: file, mode: 0o644)
                 try vault.played.control("revoke")
                 _ = try await backend.open(seal)
-                let logins = StandIn.logins(try vault.played.takeSeen())
+                let logins = VaultStandIn.logins(try vault.played.takeSeen())
                 #expect(logins.map { $0.body.contains("eyJ.first.x") } == [true, false])
                 #expect(logins.last?.body.contains("eyJ.second.x") == true)
 
@@ -149,11 +149,11 @@ extension VaultBackendSuites {
                     let error = await sealingError { try await backend.probe(until: soon) }
                     #expect(error?.errorClass == .operatorMustAct, "\(error?.description ?? "none")")
                 }
-                #expect(StandIn.logins(try vault.played.takeSeen()).count == 1)
+                #expect(VaultStandIn.logins(try vault.played.takeSeen()).count == 1)
                 #expect(vault.log.count("Vault refuses this node") == 1)
                 try Files.write(good, to: vault.scope.path("secret-id"))
                 try await backend.probe(until: soon)
-                #expect(StandIn.logins(try vault.played.takeSeen()).count == 1)
+                #expect(VaultStandIn.logins(try vault.played.takeSeen()).count == 1)
                 await backend.end()
             }
         }
@@ -184,7 +184,7 @@ extension VaultBackendSuites {
                     for _ in 0..<8 { group.addTask { _ = try await backend.recipient() } }
                     try await group.waitForAll()
                 }
-                #expect(StandIn.logins(try vault.played.takeSeen()).count == 1)
+                #expect(VaultStandIn.logins(try vault.played.takeSeen()).count == 1)
                 await backend.end()
             }
         }

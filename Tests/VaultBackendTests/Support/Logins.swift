@@ -64,8 +64,3 @@ extension TestVault {
         try await asRoot(.post, "auth/token/revoke", "{\"token\":\"\(token)\"}")
     }
 }
-
-extension StandIn {
-    /// Logins among what was seen.
-    static func logins(_ seen: [Seen]) -> [Seen] { seen.filter { $0.path.hasSuffix("/login") } }
-}
