@@ -27,7 +27,10 @@ enum BackendComposition {
                 }
             case .vault(let section):
                 do throws(VaultError) {
-                    backends.append(try VaultBackend(vault(section, name: backend.name), log: log))
+                    backends.append(
+                        try VaultBackend(vault(section, name: backend.name), log: log) {
+                            Hardening.giveBackStartMemory()
+                        })
                 } catch {
                     throw CommandFailure(.configuration, "backend \(backend.name): \(error.message)", hint: error.hint)
                 }
