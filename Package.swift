@@ -25,6 +25,8 @@ let package = Package(
         // No pkgConfig: abseil's graph of .pc files makes SwiftPM's link line too long. The module map links instead.
         .systemLibrary(name: "CGRPC", providers: [.apt(["libgrpc-dev"])]),
         .systemLibrary(name: "CP11Kit", pkgConfig: "p11-kit-1", providers: [.apt(["libp11-kit-dev"])]),
+        // No pkgConfig: it would link one library of the five.
+        .systemLibrary(name: "CTSS2", providers: [.apt(["libtss2-dev"])]),
         .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
         // Headers only: the library is loaded when metrics are wanted.
         .systemLibrary(name: "CMicrohttpd", providers: [.apt(["libmicrohttpd-dev"])]),
@@ -44,6 +46,9 @@ let package = Package(
             name: "PKCS11Backend", dependencies: ["Keyring", "Crypto", "CP11Kit", "CLinux"], swiftSettings: strict),
         .target(
             name: "RecoveryBackend", dependencies: ["Keyring", "Crypto", "COpenSSL", "CLinux"], swiftSettings: strict),
+        .target(
+            name: "TPMBackend", dependencies: ["Keyring", "Crypto", "CTSS2", "COpenSSL", "CLinux"],
+            swiftSettings: strict),
         .target(name: "VaultBackend", dependencies: ["Keyring", "Crypto", "CCurl", "CLinux"], swiftSettings: strict),
         // A library, so that its fuzzer need not link an executable.
         .target(name: "Configuration", dependencies: ["CYAML"], swiftSettings: strict),
@@ -112,13 +117,19 @@ let package = Package(
             dependencies: ["RecoveryBackend", "BackendContract", "Keyring", "Crypto", "CLinux", "TestSupport"],
             swiftSettings: strict),
         .testTarget(
+            name: "TPMBackendTests",
+            dependencies: [
+                "TPMBackend", "BackendContract", "Keyring", "Crypto", "CTSS2", "COpenSSL", "CLinux", "TestSupport",
+            ],
+            swiftSettings: strict),
+        .testTarget(
             name: "VaultBackendTests",
             dependencies: ["VaultBackend", "BackendContract", "Keyring", "Crypto", "CCurl", "CLinux", "TestSupport"],
             swiftSettings: strict),
         .testTarget(
             name: "PluginTests",
             dependencies: [
-                "Plugin", "Configuration", "RecoveryBackend", "KMSServer", "Operations", "Keyring", "CLinux",
+                "Plugin", "Configuration", "RecoveryBackend", "KMSServer", "Operations", "Keyring", "Crypto", "CLinux",
                 "TestSupport",
             ],
             swiftSettings: strict),
@@ -129,6 +140,10 @@ let package = Package(
 if Context.environment["TROUSSEAU_FUZZ"] != nil {
     package.targets.append(
         .executableTarget(
-            name: "Fuzz", dependencies: ["Configuration", "PKCS11Backend", "KMSServer", "Keyring", "Crypto"],
+            name: "Fuzz",
+            dependencies: [
+                "Configuration", "PKCS11Backend", "RecoveryBackend", "TPMBackend", "KMSServer", "Keyring", "Crypto",
+                "COpenSSL",
+            ],
             path: "Tests/Fuzz", exclude: ["Regressions", "README.md"], swiftSettings: strict))
 }

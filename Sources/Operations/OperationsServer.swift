@@ -20,6 +20,7 @@ public final class OperationsServer: Sendable {
 
     /// Where it listens, with the port that it got.
     public let address: ListeningAddress
+    private let file: SocketFile?
     private let site: Site
     private let daemon: Mutex<Daemon?>
 
@@ -33,12 +34,14 @@ public final class OperationsServer: Sendable {
         }
         let socket = try ListeningSocket(address)
         self.address = socket.address
+        file = socket.file
         site = Site(pages, library)
         let raw = trousseau_mhd_start(
             &library, socket.descriptor, OperationsServer.maximumConnections, OperationsServer.connectionMemory,
             OperationsServer.timeoutSeconds, OperationsServer.answer, Unmanaged.passUnretained(site).toOpaque())
         guard let raw else {
-            // The socket is left to its fate: whether libmicrohttpd has closed it depends on where it failed.
+            // The descriptor is left to its fate: whether libmicrohttpd has closed it depends on where it failed.
+            socket.file?.remove()
             daemon = Mutex(nil)
             throw OperationsError(
                 "\(address)", "libmicrohttpd did not start", hint: "raise the limits of threads and open files")
@@ -51,8 +54,9 @@ public final class OperationsServer: Sendable {
     /// Closes the socket and all connections and ends the thread; does not wait for clients.
     public func stop() {
         guard let daemon = daemon.withLock({ $0.take() }) else { return }
+        // First of all: once nobody listens, a successor would take the file for a stale one and put its own there.
+        file?.remove()
         daemon.library.stop(daemon.raw)
-        if case .unix(let path) = address { unlink(path) }
     }
 
     /// What the daemon's thread needs; lives as long as the daemon.

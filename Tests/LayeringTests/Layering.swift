@@ -17,6 +17,7 @@ enum Layering {
             "PKCS11Backend", "RecoveryBackend", "VaultBackend",
         ],
         "RecoveryBackend": ["CLinux", "COpenSSL", "Crypto", "Keyring"],
+        "TPMBackend": ["CLinux", "COpenSSL", "CTSS2", "Crypto", "Keyring"],
         "VaultBackend": ["CCurl", "CLinux", "Crypto", "Keyring"],
     ]
 

@@ -130,6 +130,48 @@ struct OperationsServerTests {
         }
     }
 
+    @Test("wants a folder in which nobody else can put a socket or a link of his own")
+    func folder() async throws {
+        try await TestScope.with { scope in
+            try Files.makeDirectory(scope.path("open"), mode: 0o777)
+            try Files.changeMode(scope.path("open"), to: 0o777)
+            let path = scope.path("open/metrics.sock")
+            let error = #expect(throws: OperationsError.self) { try OperationsServer(.unix(path), []) }
+            #expect(error?.subject == scope.path("open") && error?.hint.hasPrefix("chmod go-w") == true)
+            #expect(try Files.list(scope.path("open")).isEmpty)
+            // As /tmp is: everybody may write, and nobody can take away what is another's.
+            try Files.changeMode(scope.path("open"), to: 0o1777)
+            try OperationsServer(.unix(path), []).stop()
+        }
+    }
+
+    @Test("does not wait for who listens and accepts nothing, and leaves him his socket")
+    func fullBacklog() async throws {
+        try await TestScope.with { scope in
+            let path = scope.path("busy.sock")
+            let listener = try UnixConnection.listen(at: path)
+            defer { close(listener) }
+            let waiting = try UnixConnection.fillBacklog(of: path)
+            defer { for file in waiting { close(file) } }
+            #expect(throws: OperationsError.self) { try OperationsServer(.unix(path), []) }
+            #expect(Files.exists(path))
+        }
+    }
+
+    @Test("takes away its own socket only")
+    func successor() async throws {
+        try await TestScope.with { scope in
+            let path = scope.path("metrics.sock")
+            let server = try OperationsServer(.unix(path), OperationsServerTests.pages)
+            try Files.remove(path)
+            let next = try OperationsServer(.unix(path), OperationsServerTests.pages)
+            server.stop()
+            #expect(try HTTPResponse.get("/metrics", .unix(path)).status == 200)
+            next.stop()
+            #expect(!Files.exists(path))
+        }
+    }
+
     @Test("leaves alone what is not its own")
     func occupied() async throws {
         try await TestScope.with { scope in

@@ -1,3 +1,4 @@
+internal import CLinux
 internal import Glibc
 
 /// A raw connection to a Unix socket, for tests that speak something else than gRPC, or nothing.
@@ -6,13 +7,15 @@ public final class UnixConnection: Sendable {
 
     /// Connects.
     public init(to path: String) throws(TestError) {
-        file = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        let file = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         guard file >= 0 else { throw .systemCall("socket", "", errno) }
         let code = UnixConnection.withAddress(path) { connect(file, $0, $1) == 0 ? 0 : errno }
         guard code == 0 else {
             close(file)
             throw .systemCall("connect", path, code)
         }
+        // Only now: from here on deinit closes it, even if init throws.
+        self.file = file
     }
 
     deinit { close(file) }
@@ -43,6 +46,21 @@ public final class UnixConnection: Sendable {
             guard ready > 0 else { return false }
             if recv(file, &chunk, chunk.count, 0) <= 0 { return true }
         }
+    }
+
+    /// Connects until no more connections may wait to be accepted; the caller closes them.
+    public static func fillBacklog(of path: String) throws(TestError) -> [Int32] {
+        let type = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue)
+        var files: [Int32] = []
+        while files.count < 10_000 {
+            let file = socket(AF_UNIX, type, 0)
+            guard file >= 0 else { throw .systemCall("socket", "", errno) }
+            files.append(file)
+            let code = withAddress(path) { connect(file, $0, $1) == 0 ? 0 : errno }
+            if code == EAGAIN { return files }
+            guard code == 0 else { throw .systemCall("connect", path, code) }
+        }
+        throw TestError("\(path): no end of its backlog")
     }
 
     /// A listening socket at `path`; the caller closes it.

@@ -67,17 +67,20 @@ public enum KeyringCreation {
         let record: Record
         let roles: Roles
         let publication: Publication
+        let pins: Pins
         do throws(FormatError) {
             record = try Record.make(
                 kek: kek, keyring: keyring, generation: 1, created: UInt64(clamping: time(nil)), voucherFloor: 0,
                 seals: outcomes.flatMap(\.seals))
             roles = try Roles(active: record.identity, prepared: nil, under: kek)
             publication = try Publication(active: record, prepared: nil, under: kek)
+            pins = try Pins(record.identity, InitialSealing.pins(outcomes), under: kek)
         } catch {
             throw KeyringError(error)
         }
         try creating { () throws(StoreError) in
             try store.writeRecord(record)
+            try store.writePins(pins)
             try store.writeRoles(roles)
             try store.finishCreation()
         }

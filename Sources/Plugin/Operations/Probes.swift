@@ -1,3 +1,4 @@
+internal import Crypto
 internal import Keyring
 internal import Operations
 
@@ -8,17 +9,12 @@ enum Probes {
     ///
     /// - Parameter report: lists the backends below.
     static func ready(_ error: ServiceError?, _ report: KeyringReport?) -> Page.Answer {
-        var text = (error.map { oneLine($0.message) } ?? "ok") + "\n"
+        var text = (error.map { PrintableText.spaced($0.message) } ?? "ok") + "\n"
         for backend in report?.backends ?? [] {
             text += "backend \(backend.name): \(backend.state.rawValue)"
-            if backend.state == .failing, let reason = backend.lastError { text += ": \(oneLine(reason))" }
+            if backend.state == .failing, let reason = backend.lastError { text += ": \(PrintableText.spaced(reason))" }
             text += "\n"
         }
         return Page.Answer(error == nil ? 200 : 503, text)
-    }
-
-    /// Texts of devices may hold anything.
-    private static func oneLine(_ text: String) -> String {
-        String(String.UnicodeScalarView(text.unicodeScalars.map { $0.changesLayout ? " " : $0 }))
     }
 }

@@ -1,3 +1,4 @@
+internal import Crypto
 internal import Glibc
 internal import Keyring
 
@@ -49,7 +50,7 @@ enum LogLine {
             case "\t": result += "\\t"
             case "\\": result += "\\\\"
             case "\"" where quotes: result += "\\\""
-            case _ where scalar.changesLayout: result += "\\u{\(String(scalar.value, radix: 16))}"
+            case _ where scalar.changesLayout: result += PrintableText.escape(scalar)
             default: result.unicodeScalars.append(scalar)
             }
         }

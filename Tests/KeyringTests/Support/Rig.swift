@@ -130,8 +130,11 @@ final class Rig: Sendable {
 
 extension Rig {
     /// Writes a keyring: one record for each KEK, generations from 1, each sealed to `backends`.
+    ///
+    /// - Parameter pins: what backends are known by; nil for `backends` by their keys.
     static func write(
-        _ directory: String, _ keks: [KEK], active: Int? = nil, prepared: Int? = nil, to backends: [MemoryBackend]
+        _ directory: String, _ keks: [KEK], active: Int? = nil, prepared: Int? = nil, to backends: [MemoryBackend],
+        pins: [Pins.Entry]? = nil
     ) async throws {
         let keyring = try Sample.keyring()
         let store = try KeyringStore.create(directory, keyring: keyring)
@@ -144,6 +147,10 @@ extension Rig {
         try store.writeRoles(
             Roles(
                 active: records[active].identity, prepared: prepared.map { records[$0].identity }, under: keks[active]))
+        try store.writePins(
+            Pins(
+                records[active].identity, pins ?? backends.map { Pins.Entry($0.name, [$0.recipient.id]) },
+                under: keks[active]))
         try store.finishCreation()
     }
 
