@@ -24,6 +24,17 @@
 /* Macros that Swift does not import. */
 static inline void *trousseau_secure_malloc(size_t n) { return CRYPTO_secure_malloc(n, __FILE__, __LINE__); }
 static inline void trousseau_secure_clear_free(void *p, size_t n) { CRYPTO_secure_clear_free(p, n, __FILE__, __LINE__); }
+/* LeakSanitizer does not look into the secure heap, which is a mapping of its own: pointers that lie only there, such as
+ * those of libcrypto's random generators to their ciphers, would be leaks to it. Tells it, while the whole heap of so many
+ * bytes is free. Without that sanitizer the symbol is not there. */
+extern void __lsan_register_root_region(const void *start, size_t size) __attribute__((weak));
+static inline void trousseau_show_secure_heap(size_t size) {
+    if (__lsan_register_root_region == NULL) return;
+    void *heap = trousseau_secure_malloc(size);
+    if (heap == NULL) return;
+    __lsan_register_root_region(heap, size);
+    trousseau_secure_clear_free(heap, size);
+}
 static inline int trousseau_bio_flush(BIO *bio) { return (int)BIO_flush(bio); }
 static inline int trousseau_bio_cipher_status(BIO *bio) { return (int)BIO_get_cipher_status(bio); }
 static inline long trousseau_bio_memory(BIO *bio, char **data) { return BIO_get_mem_data(bio, data); }

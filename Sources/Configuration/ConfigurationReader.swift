@@ -45,17 +45,21 @@ extension PluginConfiguration {
         let keyring = top.section("keyring", required: "keyring: {name: prod}").map(KeyringSchema.read)
         let serverSection = top.section("server").map(server.read)
         let backendList = backends.read(top)
-        top.refuseLater(["rotation", "metrics"])
+        let sockets =
+            serverSection
+            ?? Server(
+                socket: Socket(path: ServerSchema.defaultSocket, mode: 0o600, allowUsers: [0], allowGroups: []),
+                control: Socket(path: ServerSchema.defaultControl, mode: 0o600, allowUsers: [0], allowGroups: []),
+                allowUnlockedMemory: false)
+        let metrics = OperationsSchema.metrics(top, sockets)
+        let log = OperationsSchema.log(top)
+        top.refuseLater(["rotation"])
         top.finish()
         checkSeals(keyring?.minimumSeals, backendList, top)
         return PluginConfiguration(
             keyring: keyring?.keyring ?? Keyring(name: "", directory: KeyringSchema.defaultDirectory),
-            server: serverSection
-                ?? Server(
-                    socket: Socket(path: ServerSchema.defaultSocket, mode: 0o600, allowUsers: [0], allowGroups: []),
-                    control: Socket(path: ServerSchema.defaultControl, mode: 0o600, allowUsers: [0], allowGroups: []),
-                    allowUnlockedMemory: false),
-            backends: backendList)
+            server: sockets,
+            backends: backendList, metrics: metrics, log: log)
     }
 
     private static func version(_ top: Section) {

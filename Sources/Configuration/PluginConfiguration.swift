@@ -11,6 +11,50 @@ public struct PluginConfiguration: Sendable, Equatable {
     public var server: Server
     /// At least one, in the order of unsealing.
     public var backends: [Backend]
+    /// Nil: off.
+    public var metrics: Metrics?
+    /// What `serve` writes to standard error.
+    public var log: Log
+
+    /// The section `metrics`.
+    public struct Metrics: Sendable, Equatable {
+        /// Where metrics and probes are served, on this machine only.
+        public var listen: Listen
+
+        /// An address of this machine.
+        public enum Listen: Sendable, Equatable {
+            /// One of 127.0.0.0/8, as 32 bits in host order.
+            case ipv4(UInt32, port: UInt16)
+            /// ::1.
+            case ipv6Loopback(port: UInt16)
+            /// The absolute path of a Unix socket.
+            case unix(String)
+        }
+    }
+
+    /// The section `log`.
+    public struct Log: Sendable, Equatable {
+        /// How lines are written.
+        public var format = Format.text
+        /// What is left out.
+        public var level = Level.info
+
+        /// A log of this form.
+        public init(format: Format = .text, level: Level = .info) {
+            self.format = format
+            self.level = level
+        }
+
+        /// How lines are written.
+        public enum Format: String, Sendable, CaseIterable {
+            case text, json
+        }
+
+        /// The least that is written.
+        public enum Level: String, Sendable, CaseIterable {
+            case debug, info, warning, error
+        }
+    }
 
     /// The section `keyring`.
     public struct Keyring: Sendable, Equatable {
@@ -20,6 +64,8 @@ public struct PluginConfiguration: Sendable, Equatable {
         public var directory: String
         /// How many verified seals a KEK needs before it may become active; nil: one by each backend that seals.
         public var minimumSeals: Int?
+        /// key_ids of KEKs that may be opened through seals that anyone could have made.
+        public var trustedKeyIDs: [String] = []
     }
 
     /// The section `server`.

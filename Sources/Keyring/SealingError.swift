@@ -4,7 +4,7 @@
 /// says what to do. It never holds key material or a PIN.
 public struct SealingError: Error, Sendable {
     /// What the caller can do about it.
-    public enum Class: String, Sendable, Codable {
+    public enum Class: String, Sendable, Codable, CaseIterable {
         /// The same call may succeed later: busy, deadline, rate limit.
         case retry
         /// The connection to the device is lost; the backend reopens it by itself.

@@ -37,7 +37,7 @@ struct BrokenConfiguration: Sendable, CustomTestStringConvertible {
             pinSource: /etc/trousseau/hsm.pin
         """
 
-    static let all = top + keyring + server + backends
+    static let all = top + keyring + server + backends + operations
 
     /// The whole text.
     var configuration: String {

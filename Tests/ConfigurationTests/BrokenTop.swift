@@ -19,7 +19,6 @@ extension BrokenConfiguration {
         BrokenConfiguration(2, "kind: Configuration", [#"2: kind: "Configuration" is not known to this version"#]),
         BrokenConfiguration(2, "kind: true", ["2: kind: expected text, found true"]),
         BrokenConfiguration(2, "kind: {}", ["2: kind: expected text, found a mapping"]),
-        BrokenConfiguration(2, "kind: PluginConfiguration\nmetrics: {}", ["3: metrics: is not in this version"]),
         BrokenConfiguration(
             2, "kind: PluginConfiguration\nkind: PluginConfiguration",
             [

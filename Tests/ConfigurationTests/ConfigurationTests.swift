@@ -23,7 +23,8 @@ struct ConfigurationTests {
         let text = """
             apiVersion: trousseau/v1alpha1
             kind: PluginConfiguration
-            keyring: {name: prod-1, directory: /srv/keyring, minimumSeals: 1}
+            keyring:
+              {name: prod-1, directory: /srv/keyring, minimumSeals: 1, trustedKeyIDs: [prod-1/7/aaaabbbbccccdd77/eeeeffff]}
             server:
               allowUnlockedMemory: true
               socket:
@@ -46,6 +47,7 @@ struct ConfigurationTests {
         #expect(configuration.keyring.name == "prod-1")
         #expect(configuration.keyring.directory == "/srv/keyring")
         #expect(configuration.keyring.minimumSeals == 1)
+        #expect(configuration.keyring.trustedKeyIDs == ["prod-1/7/aaaabbbbccccdd77/eeeeffff"])
         #expect(configuration.server.allowUnlockedMemory)
         #expect(configuration.server.socket.isAbstract)
         #expect(configuration.server.socket.allowUsers == [1042, 0])
@@ -79,7 +81,7 @@ struct ConfigurationTests {
             backends: [{name: a, pkcs11: {module: /m.so, key: "pkcs11:token=a"}}]
             """)
         #expect(configuration.keyring.directory == "/var/lib/trousseau/keyring")
-        #expect(configuration.keyring.minimumSeals == nil)
+        #expect(configuration.keyring.minimumSeals == nil && configuration.keyring.trustedKeyIDs.isEmpty)
         #expect(configuration.server.socket.path == "/run/trousseau/kms.sock")
         #expect(configuration.server.control.path == "/run/trousseau-control/control.sock")
         for socket in [configuration.server.socket, configuration.server.control] {
@@ -87,6 +89,21 @@ struct ConfigurationTests {
             #expect(socket.allowUsers == [0] && socket.allowGroups.isEmpty)
         }
         #expect(!configuration.server.allowUnlockedMemory)
+        #expect(configuration.metrics == nil)
+        #expect(configuration.log == PluginConfiguration.Log(format: .text, level: .info))
+    }
+
+    @Test(
+        "has metrics on this machine only",
+        arguments: [
+            ("127.0.0.1:9441", .ipv4(0x7f00_0001, port: 9441)), ("127.255.0.9:1", .ipv4(0x7fff_0009, port: 1)),
+            ("[::1]:65535", .ipv6Loopback(port: 65535)), ("/run/metrics.sock", .unix("/run/metrics.sock")),
+        ] as [(String, PluginConfiguration.Metrics.Listen)])
+    func metrics(_ text: String, _ listen: PluginConfiguration.Metrics.Listen) throws {
+        let configuration = try BrokenConfiguration.parse(
+            BrokenConfiguration.good + "\nmetrics: {listen: \"\(text)\"}\nlog: {format: json, level: debug}")
+        #expect(configuration.metrics?.listen == listen)
+        #expect(configuration.log == PluginConfiguration.Log(format: .json, level: .debug))
     }
 
     @Test("is refused for everything at once, in the order of its lines")

@@ -28,7 +28,7 @@ struct DocumentationTests {
         "tells the defaults",
         arguments: [
             "/var/lib/trousseau/keyring", "/run/trousseau/kms.sock", "/run/trousseau-control/control.sock", "`10s`",
-            "`4`",
+            "`4`", "`text`", "`info`", "127.0.0.1:9441",
         ])
     func defaults(_ value: String) {
         #expect(text.contains(value))

@@ -74,6 +74,22 @@ struct HostileClientTests {
         }
     }
 
+    @Test("calls of methods that are not served, as a probe makes them for months, leave no memory behind")
+    func unknownMethods() async throws {
+        try await Node.serving { _, plugin, server in
+            // Core has room for 16 kB of headers, so a path that is kept shows soon.
+            let method = JSON.string("/grpc.health.v1.Health/" + String(repeating: "a", count: 4000))
+            let first = try await server.ask("raw", ["method": method, "repeat": 1000])
+            #expect(first["codes"].counts == ["UNIMPLEMENTED": 1000])
+            let memory = try plugin.measure("VmRSS")
+            let second = try await server.ask("raw", ["method": method, "repeat": 4000])
+            #expect(second["codes"].counts == ["UNIMPLEMENTED": 4000])
+            let after = try plugin.measure("VmRSS")
+            #expect(after - memory < 4096, "\(after - memory) kB more memory than before")
+            try await server.ask("boot")
+        }
+    }
+
     @Test("calls cancelled at any point disturb no other call")
     func cancelled() async throws {
         try await Node.serving { _, plugin, server in

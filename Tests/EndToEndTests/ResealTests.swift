@@ -84,6 +84,73 @@ struct ResealTests {
             #expect(try await node.reseal([]).outcomes("new-key") == ["kept"])
         }
     }
+
+    @Test("a recovery key is added to a living keyring, and with the token gone it opens what was written before")
+    func recoveryKey() async throws {
+        try await Node.serving { node, first, server in
+            try await server.ask("write", ["count": 20])
+            let (key, certificate) = (node.scope.path("offline.key"), node.scope.path("offline.pem"))
+            let made = try await ChildProcess.run(
+                try Program.path,
+                [
+                    "recovery-key", "new", "--no-passphrase", "--type", "p256", "--out-key", key, "--out-certificate",
+                    certificate,
+                ])
+            #expect(made.succeeded, "\(made.text)")
+            try await first.stop()
+            try node.configure([Backend("rack-hsm", node.token)], recovery: certificate)
+            let second = try await node.serve()
+            try await server.ask("boot", ["within": 30])
+            let report = try await node.reseal([])
+            #expect(report["running"] == true && report.outcomes("recovery") == ["added"])
+            #expect(report["seals"].array.first { $0["backend"] == "recovery" }?["verified"] == false)
+            #expect(try await node.reseal([]).outcomes("recovery") == ["kept"])
+            try await second.stop()
+
+            try await node.token.destroy()
+            let other = try await SoftToken.make(node.scope, label: "other")
+            try node.configure([Backend("other-hsm", other)], recovery: certificate)
+            try Files.move(node.keyring, to: node.scope.path("lost"))
+            let recovered = try await node.run(
+                "recover",
+                [
+                    "--from", node.scope.path("lost"), "--key", key, "--key-id", report["keyID"].string,
+                    "--generate-keys",
+                ])
+            #expect(recovered.succeeded, "\(recovered.text)")
+            _ = try await node.serve()
+            try await server.ask("boot", ["within": 30])
+            #expect(try await server.ask("read")["codes"].counts.keys.sorted() == ["OK"])
+        }
+    }
+
+    @Test("before a recipient is removed the keyring's name is asked for, and nothing else will do")
+    func confirmation() async throws {
+        try await TestScope.with { scope in
+            let node = try await Node.make(scope)
+            try await node.initialize()
+            try node.configure([
+                Backend("new-key", node.token, object: "kek-sealer-2"),
+                Backend("rack-hsm", node.token, isUnsealOnly: true),
+            ])
+            _ = try await node.reseal(["--generate-keys"])
+            let before = try node.records()
+            let command = ["reseal", "--config", node.configuration, "--drop-replaced"]
+            for wrong in ["", "yes", "E2E", "e2e2"] {
+                let refused = try await TerminalSession.run(
+                    command, environment: node.environment, [("to go on: ", .string(wrong))])
+                #expect(refused.exit == .code(1), "\(wrong): \(refused.text)")
+                #expect(refused.output.contains("The sealing keys of rack-hsm will be removed"), "\(refused.text)")
+                #expect(refused.output.contains("reseal: not confirmed"), "\(refused.text)")
+                #expect(try node.records() == before, "\(wrong)")
+            }
+            let done = try await TerminalSession.run(
+                command, environment: node.environment, [("to go on: ", "e2e")])
+            #expect(done.exit == .code(0), "\(done.text)")
+            #expect(done.output.contains("dropped"), "\(done.text)")
+            #expect(try node.records() != before)
+        }
+    }
 }
 
 /// One item of the configuration's list.
@@ -116,9 +183,16 @@ private struct Backend {
 
 extension Node {
     /// Replaces the backends of the configuration.
-    fileprivate func configure(_ backends: [Backend]) throws {
+    fileprivate func configure(_ backends: [Backend], recovery certificate: String? = nil) throws {
         let head = text(Options()).split(separator: "backends:\n").first ?? ""
-        try Files.write(head + "backends:\n" + backends.map(\.text).joined(), to: configuration)
+        let last = certificate.map { "- {name: recovery, recovery: {certificate: \($0)}}\n" } ?? ""
+        try Files.write(head + "backends:\n" + backends.map(\.text).joined() + last, to: configuration)
+    }
+
+    /// What the keyring's records say, by file.
+    fileprivate func records() throws -> [String: String] {
+        let names = try Files.list(keyring).filter { $0.hasSuffix(".record") }
+        return Dictionary(uniqueKeysWithValues: try names.map { ($0, try Files.readText("\(keyring)/\($0)")) })
     }
 
     /// The report of a `reseal` that succeeds.

@@ -84,6 +84,7 @@ static CK_RV get_slot_list(CK_BBOOL present, CK_SLOT_ID_PTR slots, CK_ULONG_PTR 
     PASS(shim_real->C_GetSlotList(present, slots, count));
     if (code == CKR_OK && slots != NULL)
         for (CK_ULONG i = 0; i < *count; i++) slots[i] += shim_settings_now().slots;
+    if (code == CKR_OK && shim_settings_now().slot_count != 0) *count = shim_settings_now().slot_count;
     return code;
 }
 

@@ -81,6 +81,8 @@ static int parse_setting(const char *name, const char *a, const char *b) {
         settings.token_flags = number;
     } else if (strcmp(name, "slots") == 0) {
         settings.slots = number;
+    } else if (strcmp(name, "slotcount") == 0) {
+        settings.slot_count = number;
     } else if (strcmp(name, "rotate") == 0) {
         settings.rotate = 1;
     } else {

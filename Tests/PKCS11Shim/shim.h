@@ -39,6 +39,7 @@ struct shim_settings {
     int zeros;
     CK_FLAGS token_flags;
     unsigned long slots;
+    unsigned long slot_count;
     int rotate;
     CK_MECHANISM_TYPE hidden[SHIM_MAX_SETTINGS], refused[SHIM_MAX_SETTINGS];
     struct { CK_MECHANISM_TYPE mechanism; CK_FLAGS flags; } flags[SHIM_MAX_SETTINGS];

@@ -90,6 +90,10 @@ struct ArgumentTests {
             ("serve now", #"serve: "now" is one argument too many"#, "see trousseau help serve"),
             ("serve --confg x", #"serve: unknown option "--confg""#, "did you mean --config?"),
             ("serve --config", "serve: --config needs a value", "see trousseau help serve"),
+            (
+                "status --config --output json", "status: --config needs a value",
+                "a value that begins so is written --config=--output"
+            ),
             ("serve --config=", "serve: --config is empty", "see trousseau help serve"),
             ("serve --config a --config b", "serve: --config is given twice", "see trousseau help serve"),
             ("serve -c x", #"serve: unknown option "-c""#, "see trousseau help serve"),

@@ -69,7 +69,9 @@ struct JSONTests {
         "is read by RFC 8259",
         arguments: [
             ("null", JSONValue.null), (" true ", .bool(true)), ("-0", .integer(0)), ("12", .integer(12)),
-            ("1.5e3", .number(1500)), (#""\u00e9\ud83d\ude00\/""#, .string("é😀/")), ("[ ]", .array([])),
+            ("1.5e3", .number(1500)), ("-0.5E-1", .number(-0.05)), ("2e+2", .number(200)),
+            ("9223372036854775808", .number(9_223_372_036_854_775_808)), (#""\u00e9\ud83d\ude00\/""#, .string("é😀/")),
+            ("[ ]", .array([])),
             ("{}", .object([])),
             ("[1,[2]]", .array([.integer(1), .array([.integer(2)])])),
         ])
@@ -82,7 +84,8 @@ struct JSONTests {
         arguments: [
             "", "nul", "tru e", "01", "1.", "+1", ".5", "-", "\"", "\"\\x\"", "\"\\ud800\"", "\"\\ud800\\u0041\"",
             "\"\u{1}\"",
-            "[1,]", "[1 2]", "{\"a\"}", "{\"a\":}", "{a:1}", "{\"a\":1,}", "1 2", "[", "{", "NaN", "'a'",
+            "1.e5", "1e", "1e+", "-01", "0x1", "1e5.2", "\"\\u+123\"", "\"\\u 123\"", "[1,]", "[1 2]", "{\"a\"}",
+            "{\"a\":}", "{a:1}", "{\"a\":1,}", "1 2", "[", "{", "NaN", "'a'",
         ])
     func refusals(_ text: String) {
         #expect(throws: JSONError.self) { try JSONParser.parse(Array(text.utf8)) }

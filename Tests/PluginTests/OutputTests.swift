@@ -30,6 +30,38 @@ struct OutputTests {
             .text == "trousseau: init: a keyring is here already\n  name another directory\na\nb\n")
     }
 
+    private static let hostile = "a\u{1b}[2Jb\nc\u{202e}d"
+    private static let shown = "a\\u{1b}[2Jb\\u{a}c\\u{202e}d"
+
+    @Test("shows what devices, servers and files say in one line each, and no terminal obeys it")
+    func hostileTexts() throws {
+        let (hostile, shown) = (OutputTests.hostile, OutputTests.shown)
+        #expect(
+            CommandFailure(.failure, hostile, hint: hostile, details: [hostile]).text
+                == "trousseau: \(shown)\n  \(shown)\n\(shown)\n")
+        let text = JSONValue.string(hostile)
+        let status = StatusText.render(
+            .members(
+                ("keyID", text), ("warnings", .array([text])),
+                ("state", .members(("phase", text), ("reason", text), ("hint", text))),
+                ("keyring", .members(("name", text), ("directory", text))),
+                ("damagedFiles", .array([.members(("file", text), ("reason", text))])),
+                ("keks", .array([.members(("kekID", text), ("problem", text), ("hint", text))])),
+                (
+                    "backends",
+                    .array([.members(("name", text), ("state", .string("failing")), ("lastError", text))])
+                )))
+        let reseal = ResealText.render(
+            .members(
+                ("oldKeyID", text), ("keyID", .string("x")),
+                ("seals", .array([.members(("backend", text), ("note", text), ("hint", text))]))), [hostile])
+        for (report, count) in [(status, 13), (reseal, 6)] {
+            let left = report.unicodeScalars.filter { $0 != "\n" && $0.properties.generalCategory == .control }
+            #expect(left.isEmpty && !report.contains("\u{202e}"), "\(report)")
+            #expect(report.matches(of: /a\\u\{1b\}/).count >= count, "\(report)")
+        }
+    }
+
     @Test("about a refused configuration is each finding with its line")
     func configuration() throws {
         let error = #expect(throws: ConfigurationError.self) {

@@ -48,6 +48,21 @@ public final class UnixConnection: Sendable {
         }
     }
 
+    /// Connects until no more connections may wait to be accepted; the caller closes them.
+    public static func fillBacklog(of path: String) throws(TestError) -> [Int32] {
+        let type = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue)
+        var files: [Int32] = []
+        while files.count < 10_000 {
+            let file = socket(AF_UNIX, type, 0)
+            guard file >= 0 else { throw .systemCall("socket", "", errno) }
+            files.append(file)
+            let code = withAddress(path) { connect(file, $0, $1) == 0 ? 0 : errno }
+            if code == EAGAIN { return files }
+            guard code == 0 else { throw .systemCall("connect", path, code) }
+        }
+        throw TestError("\(path): no end of its backlog")
+    }
+
     /// A listening socket at `path`; the caller closes it.
     public static func listen(at path: String) throws(TestError) -> Int32 {
         let file = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)

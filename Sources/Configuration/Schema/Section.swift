@@ -123,14 +123,14 @@ final class Section {
 /// Where a key belongs that was written in the wrong section.
 enum KnownKeys {
     private static let paths = [
-        "apiVersion", "kind", "keyring.name", "keyring.directory", "keyring.minimumSeals",
+        "apiVersion", "kind", "keyring.name", "keyring.directory", "keyring.minimumSeals", "keyring.trustedKeyIDs",
         "server.allowUnlockedMemory", "server.socket", "server.control", "server.socket.path", "server.socket.mode",
         "server.socket.owner", "server.socket.group", "server.socket.allowUsers", "server.socket.allowGroups",
         "server.socket.allowAbstract", "backends", "backends[].unsealOnly", "backends[].deadline", "backends[].pkcs11",
         "backends[].pkcs11.module", "backends[].pkcs11.key", "backends[].pkcs11.pinSource",
         "backends[].pkcs11.maxSessions", "backends[].pkcs11.allowUnsafeKey", "backends[].pkcs11.allowPINCountLow",
-        "backends[].recovery", "backends[].recovery.certificate",
-        "backends[].pkcs11.allowSHA1OAEP",
+        "backends[].pkcs11.allowSHA1OAEP", "backends[].recovery", "backends[].recovery.certificate",
+        "metrics", "metrics.listen", "log", "log.format", "log.level",
     ]
 
     /// The section that a key of this name belongs to: `keyring` for `directory`.

@@ -54,8 +54,11 @@ public enum SecureHeap {
             return .failed(CryptoError(.secureHeapUnavailable, call, detail: "its size must be a power of two"))
         }
         switch CRYPTO_secure_malloc_init(size, granule) {
-        case 1: return .locked
+        case 1:
+            trousseau_show_secure_heap(size)
+            return .locked
         case 2:
+            trousseau_show_secure_heap(size)
             return .unlocked(
                 isAllowed: false,
                 CryptoError(.secureHeapUnavailable, call, detail: "\(size) bytes could not be locked into memory"))

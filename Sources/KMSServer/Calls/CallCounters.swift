@@ -1,3 +1,4 @@
+internal import Glibc
 internal import Synchronization
 
 /// Counts the calls of one server: those under way, and those that were answered.
@@ -8,6 +9,8 @@ final class CallCounters: Sendable {
     private struct State {
         /// By method (the last one is for unknown methods), then by code.
         var answered: [UInt64]
+        /// By method.
+        var durations: [DurationHistogram]
         var inFlight = 0
         var deferred = 0
         var isDraining = false
@@ -22,7 +25,11 @@ final class CallCounters: Sendable {
     init(_ paths: [String], deferredLimit: Int) throws(ServerError) {
         self.paths = paths + ["unknown"]
         self.deferredLimit = deferredLimit
-        state = Mutex(State(answered: Array(repeating: 0, count: (paths.count + 1) * CallCounters.codes)))
+        let methods = paths.count + 1
+        state = Mutex(
+            State(
+                answered: Array(repeating: 0, count: methods * CallCounters.codes),
+                durations: Array(repeating: DurationHistogram(), count: methods)))
         drained = try Event()
     }
 
@@ -39,9 +46,23 @@ final class CallCounters: Sendable {
 
     func leavePlace() { state.withLock { $0.deferred -= 1 } }
 
-    func answered(_ method: Int, _ code: StatusCode) {
+    /// Nanoseconds of a clock that is never set and that is cheaper to read than ContinuousClock.
+    static var clock: UInt64 {
+        var now = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &now)
+        return UInt64(now.tv_sec) &* 1_000_000_000 &+ UInt64(now.tv_nsec)
+    }
+
+    /// Counts an answer that was just handed to core.
+    ///
+    /// - Parameter arrival: when core handed the call out, by `clock`.
+    func answered(_ method: Int, _ code: StatusCode, arrival: UInt64) {
         let column = min(max(0, Int(code.rawValue)), CallCounters.codes - 1)
-        state.withLock { $0.answered[method * CallCounters.codes + column] += 1 }
+        let now = CallCounters.clock
+        state.withLock {
+            $0.answered[method * CallCounters.codes + column] += 1
+            $0.durations[method].record(nanoseconds: now > arrival ? now - arrival : 0)
+        }
     }
 
     func ended() {
@@ -63,6 +84,14 @@ final class CallCounters: Sendable {
 
     /// Calls that will be answered later.
     var deferred: Int { state.withLock { $0.deferred } }
+
+    /// How long calls took from their arrival to their answer, whatever it was; methods that were called.
+    var durations: [ServerStatistics.Durations] {
+        let durations = state.withLock { $0.durations }
+        return durations.indices.filter { durations[$0] != DurationHistogram() }.map {
+            ServerStatistics.Durations(method: paths[$0], histogram: durations[$0])
+        }
+    }
 
     var requests: [ServerStatistics.Requests] {
         let answered = state.withLock { $0.answered }

@@ -118,6 +118,7 @@ final class CallServer: @unchecked Sendable {
     private func arrived(_ call: ServerCall, _ succeeded: Bool) {
         // Not so after a shutdown only.
         guard succeeded else { return recycle(call) }
+        call.arrival = CallCounters.clock
         let method = call.method
         request(method)
         counters.began()
@@ -139,7 +140,7 @@ final class CallServer: @unchecked Sendable {
     private func answer(_ call: ServerCall, _ reply: consuming Reply) {
         switch consume reply {
         case .later(let body): answerLater(call, body)
-        case let reply: counters.answered(call.method, call.send(reply))
+        case let reply: counters.answered(call.method, call.send(reply), arrival: call.arrival)
         }
     }
 
@@ -148,16 +149,16 @@ final class CallServer: @unchecked Sendable {
     ) {
         guard counters.takePlace() else {
             let failure = Reply.failure(.resourceExhausted, "too many requests wait already; try again later")
-            counters.answered(call.method, call.send(failure))
+            counters.answered(call.method, call.send(failure), arrival: call.arrival)
             return
         }
         let deadline = call.deadline ?? .now + timeout
-        let (method, counters) = (call.method, counters)
+        let (method, arrival, counters) = (call.method, call.arrival, counters)
         call.awaitClose()
         let task = Task {
             let reply = await body(deadline)
             counters.leavePlace()
-            counters.answered(method, call.sendLater(reply))
+            counters.answered(method, call.sendLater(reply), arrival: arrival)
         }
         call.attach(task)
     }

@@ -39,10 +39,14 @@ final class ServerCall: @unchecked Sendable {
 
     /// Index in the server's methods; one more than the last is for methods that it does not have.
     var method = 0
+    /// When core handed it out, by `CallCounters.clock`.
+    var arrival: UInt64 = 0
     unowned let server: CallServer
     private let storage: UnsafeMutablePointer<Storage>
     /// What core may still look at while it sends.
     private var answer: UnsafeMutablePointer<grpc_byte_buffer>?
+    /// Whether core puts the path and the host into `details`: two references that are ours to give back.
+    private var hasDetails = false
     /// How many events are still to come before core has let go.
     private var outstanding = 0
     private let deferral = Mutex(Deferral())
@@ -84,6 +88,7 @@ final class ServerCall: @unchecked Sendable {
     /// Asks core for the next call of a method that is not registered.
     func requestUnknown(from server: OpaquePointer, _ queue: CompletionQueue) -> Bool {
         storage.pointee.metadata.count = 0
+        hasDetails = true
         trousseau_tag_handed_over(tag(.requested))
         return grpc_server_request_call(
             server, &storage.pointee.call, &storage.pointee.details, &storage.pointee.metadata, queue.raw, queue.raw,
@@ -209,6 +214,11 @@ final class ServerCall: @unchecked Sendable {
         if let call = storage.pointee.call {
             grpc_call_unref(call)
             storage.pointee.call = nil
+        }
+        if hasDetails {
+            grpc_call_details_destroy(&storage.pointee.details)
+            grpc_call_details_init(&storage.pointee.details)
+            hasDetails = false
         }
         deferral.withLock { $0 = Deferral() }
         return true

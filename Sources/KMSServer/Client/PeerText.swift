@@ -1,3 +1,5 @@
+internal import Crypto
+
 /// Text that a server sent, made fit for one line of a terminal.
 enum PeerText {
     /// In bytes; what is longer is cut.
@@ -5,14 +7,7 @@ enum PeerText {
 
     /// Control characters, direction marks and their like as escapes; bytes that are no UTF-8 as U+FFFD.
     static func clean(_ bytes: some Collection<UInt8>) -> String {
-        var text = ""
-        for scalar in String(decoding: bytes.prefix(limit), as: UTF8.self).unicodeScalars {
-            switch scalar.properties.generalCategory {
-            case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate, .privateUse, .unassigned:
-                text += "\\u{\(String(scalar.value, radix: 16))}"
-            default: text.unicodeScalars.append(scalar)
-            }
-        }
+        let text = PrintableText.escaped(String(decoding: bytes.prefix(limit), as: UTF8.self))
         return bytes.count > limit ? text + "…" : text
     }
 

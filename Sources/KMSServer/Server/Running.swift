@@ -175,6 +175,7 @@ final class Running: Sendable {
         statistics.refused = counts.refused
         statistics.coldCalls = servers[.kms]?.counters.deferred ?? 0
         statistics.requests = Entrance.allCases.flatMap { servers[$0]?.counters.requests ?? [] }
+        statistics.durations = servers[.kms]?.counters.durations ?? []
         return statistics
     }
 }

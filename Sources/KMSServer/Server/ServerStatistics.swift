@@ -8,6 +8,27 @@ public struct ServerStatistics: Sendable, Equatable {
         public let code: String
         /// How often.
         public let count: UInt64
+
+        /// A method's.
+        public init(method: String, code: String, count: UInt64) {
+            self.method = method
+            self.code = code
+            self.count = count
+        }
+    }
+
+    /// How long a method's calls took, waits for a KEK included: from their arrival to their answer.
+    public struct Durations: Sendable, Equatable {
+        /// As `Requests.method`.
+        public let method: String
+        /// Failed calls included.
+        public let histogram: DurationHistogram
+
+        /// A method's.
+        public init(method: String, histogram: DurationHistogram) {
+            self.method = method
+            self.histogram = histogram
+        }
     }
 
     /// Why a connection was closed before gRPC core got it.
@@ -36,4 +57,9 @@ public struct ServerStatistics: Sendable, Equatable {
     public var coldCalls = 0
     /// Answered calls, by method and code; only what has happened.
     public var requests: [Requests] = []
+    /// Of the KMS socket's methods that were called.
+    public var durations: [Durations] = []
+
+    /// Nothing counted yet.
+    public init() {}
 }

@@ -51,17 +51,33 @@ package struct PINGuardFile: Sendable {
 
     /// Durable when it returns: the file and its folder's entry were synced.
     package func write(_ identity: PINIdentity) throws(PINFailure) {
-        let temporary = path + ".new"
+        try prepare(identity)
+        try commit()
+    }
+
+    /// Writes all of it to a place of its own: what is left for `commit` wants no room on the disk.
+    package func prepare(_ identity: PINIdentity) throws(PINFailure) {
         let file = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0o600)
         guard file >= 0 else { throw failure("write", errno) }
         let text = Array("\(header)\n\(deviceLine)\n\(identity.text)\n".utf8)
         let written = Glibc.write(file, text, text.count)
-        let problem = written == text.count && fsync(file) == 0 ? 0 : errno
+        let problem =
+            written == text.count && fsync(file) == 0 ? 0 : written < 0 || written == text.count ? errno : ENOSPC
         close(file)
-        guard problem == 0, written == text.count else { throw failure("write", problem) }
+        guard problem == 0 else {
+            unlink(temporary)
+            throw failure("write", problem)
+        }
+    }
+
+    /// Puts what was prepared into force.
+    package func commit() throws(PINFailure) {
         guard rename(temporary, path) == 0 else { throw failure("rename", errno) }
         try syncDirectory()
     }
+
+    /// Removes what was prepared.
+    package func discard() { unlink(temporary) }
 
     /// Durable when it returns; a file that is not there is no error.
     package func remove() throws(PINFailure) {
@@ -96,6 +112,7 @@ package struct PINGuardFile: Sendable {
         return Lock(file: lock)
     }
 
+    private var temporary: String { path + ".new" }
     private var header: String { "trousseau pin guard 1" }
 
     private func syncDirectory() throws(PINFailure) {
@@ -108,6 +125,8 @@ package struct PINGuardFile: Sendable {
     private func failure(_ what: String, _ code: Int32) -> PINFailure {
         PINFailure(
             .blocked, "PIN guard \(path): cannot \(what): \(systemError(code))",
-            hint: "no login without it, since a refused PIN has to be remembered: make \(directory) writable")
+            hint: "no login without it, since a refused PIN has to be remembered: "
+                + (code == ENOENT
+                    ? "trousseau init makes it, or mkdir -p -m 0700 \(directory)" : "make \(directory) writable"))
     }
 }

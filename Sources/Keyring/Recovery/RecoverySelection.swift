@@ -71,8 +71,8 @@ struct RecoverySelection: Sendable {
         if let highest = found.highest { claims.append((highest.file, highest.generation)) }
         let highest = claims.max { $0.1 < $1.1 }?.1 ?? believed
         // The new one has to be within reach of nodes whose active KEK is the believed one.
-        let (limit, overflow) = believed.addingReportingOverflow(AdoptionRules.maximumGenerationStep - 1)
-        if let claim = claims.first(where: { $0.1 == highest }), overflow || highest > limit {
+        let (limit, overflow) = believed.addingReportingOverflow(AdoptionRules.maximumGenerationStep)
+        if let claim = claims.first(where: { $0.1 == highest }), overflow || highest >= limit {
             throw KeyringError(
                 .store, "\(claim.0): claims generation \(claim.1), the highest one that is believed is \(believed)",
                 hint: "find out where the file comes from; leave it out if it is not this keyring's")

@@ -30,6 +30,8 @@ public struct BackendReport: Sendable, Hashable {
     public var lastErrorClass: SealingError.Class?
     /// How long ago that was.
     public var lastErrorAge: Duration?
+    /// How often it has failed since the start, by class; classes that did not occur are left out.
+    public var failures: [SealingError.Class: UInt64] = [:]
 
     /// A report.
     public init(name: String, kind: String, unsealOnly: Bool, state: State) {

@@ -8,6 +8,8 @@ struct BackendHealth: Sendable {
     private(set) var lastLatency: Duration?
     private(set) var lastFailure: (error: SealingError, at: ContinuousClock.Instant)?
     private(set) var failures = 0
+    /// Since the start, by class.
+    private(set) var failureCounts: [SealingError.Class: UInt64] = [:]
     /// Its sealing key, once it has told it.
     var recipients: [Recipient]?
     /// Why its missing seal could not be made.
@@ -25,6 +27,7 @@ struct BackendHealth: Sendable {
             failures = 0
             return change
         }
+        failureCounts[error.errorClass, default: 0] += 1
         // It did answer, and has nothing to mend: the seal is what is wrong.
         if error.errorClass == .permanent { return .none }
         let change: Change = state == .failing ? .none : .failed

@@ -24,12 +24,25 @@ extension KeyringService {
         return report
     }
 
+    /// Why a Status would be refused now; nil when it would be answered. Unlike a Status it is not counted.
+    public func unreadiness() -> ServiceError? {
+        let snapshot = self.snapshot.withLock { $0 }
+        guard let active = snapshot.active else { return snapshot.refusal }
+        do throws(ServiceError) {
+            try active.check(now: pacing.now(), age: pacing.statusAge)
+            return nil
+        } catch {
+            return error
+        }
+    }
+
     private func backend(_ index: Int, _ health: BackendHealth, _ now: ContinuousClock.Instant) -> BackendReport {
         let member = chain.members[index]
         var report = BackendReport(
             name: member.backend.name, kind: member.backend.kind, unsealOnly: member.unsealOnly, state: health.state)
         report.lastSuccess = health.lastSuccess.map { now - $0 }
         report.lastLatency = health.lastLatency
+        report.failures = health.failureCounts
         if let failure = health.lastFailure {
             report.lastError = failure.error.message
             report.lastErrorHint = failure.error.hint

@@ -7,6 +7,8 @@ struct KeyDescription: Sendable, Equatable {
     static let kind = "pkcs11"
 
     private static let version: UInt8 = 1
+    /// Bytes of one field.
+    private static let maximumField = 128
 
     let tokenSerial: String
     let tokenLabel: String
@@ -34,7 +36,7 @@ struct KeyDescription: Sendable, Equatable {
         self.model = model
         self.keyID = keyID
         var label = keyLabel
-        while label.utf8.count > 128 { label.removeLast() }
+        while label.utf8.count > KeyDescription.maximumField { label.removeLast() }
         self.keyLabel = label
         self.keyType = keyType
     }
@@ -47,7 +49,7 @@ struct KeyDescription: Sendable, Equatable {
         ]
         return zip(UInt8(1)..., fields).reduce(into: [KeyDescription.version]) { bytes, field in
             // Text that was not UTF-8 on the token may have grown; 255 is the length byte's limit.
-            let value = field.1.prefix(128)
+            let value = field.1.prefix(KeyDescription.maximumField)
             if !value.isEmpty { bytes += [field.0, UInt8(value.count)] + value }
         }
     }
@@ -75,7 +77,15 @@ struct KeyDescription: Sendable, Equatable {
     }
 
     /// The recipient; its ID comes from the token's serial and CKA_ID alone, so that labels may change.
+    ///
+    /// - Throws: `keyRefused` for a CKA_ID that does not fit: the description would be another key's after a restart.
     func recipient() throws(PKCS11Error) -> Recipient {
+        guard keyID.count <= KeyDescription.maximumField else {
+            throw PKCS11Error(
+                .keyRefused, "key \(SealingKey.name(label: keyLabel, id: keyID)) has a CKA_ID of \(keyID.count) bytes",
+                hint:
+                    "give it one of at most \(KeyDescription.maximumField) with the HSM's tools (pkcs11-tool --set-id)")
+        }
         let identity =
             PKCS11Seal.lengthPrefixed(Array("trousseau pkcs11 recipient v1".utf8))
             + PKCS11Seal.lengthPrefixed(Array(tokenSerial.utf8)) + PKCS11Seal.lengthPrefixed(keyID)

@@ -37,14 +37,19 @@ final class PINGuard: Sendable {
         try file.locked { () throws(PKCS11Error) in
             let content = file.read()
             let pin = try judge(token, content)
+            // Written beforehand, so that a full disk costs this login and not, with each restart, one attempt more.
+            try file.prepare(pin.identity)
             let code = pin.secret.withUnsafeBytes { attempt($0) }
-            if code == .ok || code == ReturnCode(CKRValue.userAlreadyLoggedIn) {
+            guard RecoveryLevel(code) == .pin else {
+                file.discard()
+                guard code == .ok || code == ReturnCode(CKRValue.userAlreadyLoggedIn) else {
+                    throw PKCS11Error(call: "C_Login", code)
+                }
                 if content != .absent { try file.remove() }
                 return
             }
-            guard RecoveryLevel(code) == .pin else { throw PKCS11Error(call: "C_Login", code) }
             // Before anything else: the next process must know.
-            let stored = Result { () throws(PKCS11Error) in try file.write(pin.identity) }
+            let stored = Result { () throws(PKCS11Error) in try file.commit() }
             refusals.remember(pin.secret)
             if case .failure(let problem) = stored { log(.error, problem.description, ("token", token.label)) }
             throw refused(token, code)

@@ -16,12 +16,30 @@ struct TokenPINGuard: Sendable {
 
     /// Durable when it returns.
     func write(_ identity: PINIdentity) throws(PKCS11Error) {
+        try prepare(identity)
+        try commit()
+    }
+
+    /// Writes all of it to a place of its own: what is left for `commit` wants no room on the disk.
+    func prepare(_ identity: PINIdentity) throws(PKCS11Error) {
         do throws(PINFailure) {
-            try file.write(identity)
+            try file.prepare(identity)
         } catch {
             throw PKCS11Error(error)
         }
     }
+
+    /// Puts what was prepared into force.
+    func commit() throws(PKCS11Error) {
+        do throws(PINFailure) {
+            try file.commit()
+        } catch {
+            throw PKCS11Error(error)
+        }
+    }
+
+    /// Removes what was prepared.
+    func discard() { file.discard() }
 
     func remove() throws(PKCS11Error) {
         do throws(PINFailure) {

@@ -45,13 +45,16 @@ struct TokenInfo: Sendable, Equatable {
 }
 
 extension Module {
+    /// More slots than any library has.
+    private static let maximumSlots: CK_ULONG = 1024
+
     /// All initialized tokens.
     func tokens() throws(PKCS11Error) -> [TokenInfo] {
         var count: CK_ULONG = 0
         try call("C_GetSlotList") { $0.pointee.C_GetSlotList?(1, nil, &count) }
         guard count > 0 else { return [] }
-        // Slots may appear between the two calls.
-        count += 8
+        // Slots may appear between the two calls. The number is the library's word: no reason to take all memory.
+        count = min(count, Module.maximumSlots) + 8
         var slots = [CK_SLOT_ID](repeating: 0, count: Int(clamping: count))
         try call("C_GetSlotList") { $0.pointee.C_GetSlotList?(1, &slots, &count) }
         var tokens: [TokenInfo] = []

@@ -36,6 +36,9 @@ struct Arguments {
             } else if parts.count == 2 {
                 values[name] = parts[1]
             } else if let value = rest.popFirst() {
+                guard !value.hasPrefix("--") else {
+                    throw failure("\(name) needs a value", hint: "a value that begins so is written \(name)=\(value)")
+                }
                 values[name] = value
             } else {
                 throw failure("\(name) needs a value")

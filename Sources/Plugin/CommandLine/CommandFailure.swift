@@ -1,3 +1,5 @@
+internal import Crypto
+
 /// What the exit code of a command says. docs/configuration.md lists them.
 enum ExitCode: Int32, Sendable {
     case success = 0
@@ -29,9 +31,9 @@ struct CommandFailure: Error, Equatable {
         self.details = details
     }
 
-    /// For standard error.
+    /// For standard error. Reasons may hold what a device or a file says.
     var text: String {
-        (["trousseau: \(message)", hint.map { "  \($0)" }].compactMap(\.self) + details)
-            .joined(separator: "\n") + "\n"
+        let lines = ["trousseau: \(message)", hint.map { "  \($0)" }].compactMap(\.self) + details
+        return lines.map { PrintableText.escaped($0) + "\n" }.joined()
     }
 }

@@ -15,10 +15,11 @@ enum ConfigurationLoading {
 
     /// Every finding in a line of its own, `file:line: key: reason`, with its hint below it.
     static func failure(_ error: ConfigurationError) -> CommandFailure {
-        let details = error.diagnostics.map { diagnostic in
-            diagnostic.description + (diagnostic.hint.map { "\n  \($0)" } ?? "")
+        let details = error.diagnostics.flatMap { diagnostic in
+            [diagnostic.description] + [diagnostic.hint.map { "  \($0)" }].compactMap(\.self)
         }
-        let count = details.count == 1 ? "1 error" : "\(details.count) errors"
+        let errors = error.diagnostics.count
+        let count = errors == 1 ? "1 error" : "\(errors) errors"
         return CommandFailure(.configuration, "the configuration is refused: \(count)", details: details)
     }
 }

@@ -82,23 +82,39 @@ struct JSONParser {
         return .object(members)
     }
 
+    /// By the grammar of RFC 8259: Swift's own conversions take more.
     private mutating func number() throws(JSONError) -> JSONValue {
         let start = index
-        while let byte = next, byte >= 0x2b && byte <= 0x39 && byte != 0x2c && byte != 0x2f || byte | 0x20 == 0x65 {
-            index += 1
+        skip("-")
+        let leadsWithZero = next == 0x30
+        let whole = skipDigits()
+        var isNumber = whole > 0 && !(leadsWithZero && whole > 1)
+        if skip(".") { isNumber = skipDigits() > 0 && isNumber }
+        if skip("e") || skip("E") {
+            if !skip("-") { skip("+") }
+            isNumber = skipDigits() > 0 && isNumber
         }
         let text = String(decoding: bytes[start..<index], as: UTF8.self)
-        let digits = text.hasPrefix("-") ? text.dropFirst() : text[...]
-        let isNumber = digits.utf8.first.map { $0 >= 0x30 && $0 <= 0x39 } == true && text.utf8.last != 0x2e
-        let hasLeadingZero =
-            digits.utf8.count > 1 && digits.hasPrefix("0")
-            && digits.dropFirst().utf8.first.map { $0 >= 0x30 && $0 <= 0x39 } == true
-        if isNumber && !hasLeadingZero {
+        if isNumber {
             if let integer = Int64(text) { return .integer(integer) }
             if let number = Double(text) { return .number(number) }
         }
         index = start
         throw error("a value was expected")
+    }
+
+    @discardableResult
+    private mutating func skip(_ character: Unicode.Scalar) -> Bool {
+        guard next == UInt8(ascii: character) else { return false }
+        index += 1
+        return true
+    }
+
+    /// - Returns: how many there were.
+    private mutating func skipDigits() -> Int {
+        let start = index
+        while let byte = next, 0x30...0x39 ~= byte { index += 1 }
+        return index - start
     }
 
     private mutating func string() throws(JSONError) -> String {
@@ -143,8 +159,9 @@ struct JSONParser {
     }
 
     private mutating func hex() throws(JSONError) -> UInt32 {
-        guard index + 4 <= bytes.count,
-            let code = UInt32(String(decoding: bytes[index..<index + 4], as: UTF8.self), radix: 16)
+        let digits = bytes[index...].prefix(4)
+        guard digits.count == 4, digits.allSatisfy({ 0x30...0x39 ~= $0 || 0x61...0x66 ~= $0 | 0x20 }),
+            let code = UInt32(String(decoding: digits, as: UTF8.self), radix: 16)
         else { throw error("four hexadecimal digits were expected") }
         index += 4
         return code

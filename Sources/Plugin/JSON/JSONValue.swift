@@ -1,3 +1,5 @@
+internal import Crypto
+
 /// A JSON text as a value. Objects keep the order in which they were made, so that output is for people too.
 ///
 /// Our own, because FoundationEssentials costs a serving plugin 1.4 MB of resident memory, and 2.8 MB from its first use
@@ -129,15 +131,5 @@ extension JSONValue {
             }
         }
         text += "\""
-    }
-}
-
-extension Unicode.Scalar {
-    /// Controls, direction overrides, line separators and the like: characters that show something else than they are.
-    var changesLayout: Bool {
-        switch properties.generalCategory {
-        case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate, .privateUse, .unassigned: true
-        default: false
-        }
     }
 }

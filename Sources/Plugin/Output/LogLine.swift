@@ -1,3 +1,4 @@
+internal import Crypto
 internal import Glibc
 internal import Keyring
 
@@ -21,7 +22,7 @@ enum LogLine {
         return line + [UInt8(ascii: "\n")]
     }
 
-    private static func word(_ level: Log.Level) -> String {
+    static func word(_ level: Log.Level) -> String {
         switch level {
         case .debug: "debug"
         case .info: "info"
@@ -49,7 +50,7 @@ enum LogLine {
             case "\t": result += "\\t"
             case "\\": result += "\\\\"
             case "\"" where quotes: result += "\\\""
-            case _ where scalar.changesLayout: result += "\\u{\(String(scalar.value, radix: 16))}"
+            case _ where scalar.changesLayout: result += PrintableText.escape(scalar)
             default: result.unicodeScalars.append(scalar)
             }
         }

@@ -2,7 +2,7 @@ internal import Glibc
 internal import Keyring
 internal import Synchronization
 
-/// Writes log lines to standard error: `time level message key=value …`, each in one write.
+/// Writes log lines to standard error, each in one write: `time level message key=value …`, or JSON.
 ///
 /// Nothing may stop for a log: a line that nobody takes is dropped and counted, and a message that repeats itself is
 /// written ten times in ten seconds at most; the next line of it says how many were left out.
@@ -25,10 +25,12 @@ final class LogWriter: Sendable {
     private let state = Mutex(State())
     private let descriptor: CInt
     private let minimum: Log.Level
+    private let format: OutputFormat
 
-    init(descriptor: CInt = STDERR_FILENO, minimum: Log.Level = .info) {
+    init(descriptor: CInt = STDERR_FILENO, minimum: Log.Level = .info, format: OutputFormat = .text) {
         self.descriptor = descriptor
         self.minimum = minimum
+        self.format = format
     }
 
     /// A log for the modules below.
@@ -44,7 +46,12 @@ final class LogWriter: Sendable {
             var fields = fields
             if suppressed > 0 { fields.append(("suppressed", String(suppressed))) }
             if state.dropped > 0 { fields.append(("dropped", String(state.dropped))) }
-            let line = LogLine.format(time: LogLine.time(), level, message, fields, limit: LogWriter.maximumLine)
+            let time = LogLine.time()
+            let line =
+                switch format {
+                case .text: LogLine.format(time: time, level, message, fields, limit: LogWriter.maximumLine)
+                case .json: JSONLogLine.format(time: time, level, message, fields, limit: LogWriter.maximumLine)
+                }
             if put(line) { state.dropped = 0 } else { state.dropped += 1 }
         }
     }

@@ -1,3 +1,5 @@
+internal import Crypto
+
 /// Rows under a header, in columns as wide as their widest cell and two spaces apart.
 struct Table {
     let header: [String]
@@ -12,7 +14,7 @@ struct Table {
     /// Each row in a line, without spaces at its end; empty when there are no rows.
     var text: String {
         guard !rows.isEmpty else { return "" }
-        let lines = ([header] + rows).map { $0.map(Table.clean) }
+        let lines = ([header] + rows).map { $0.map(PrintableText.escaped) }
         let widths = header.indices.map { column in lines.map { $0[column].unicodeScalars.count }.max() ?? 0 }
         return lines.map { line in
             var text = ""
@@ -24,12 +26,5 @@ struct Table {
             }
             return text + "\n"
         }.joined()
-    }
-
-    /// A cell is one line, and says what it is.
-    private static func clean(_ cell: String) -> String {
-        guard cell.unicodeScalars.contains(where: \.changesLayout) else { return cell }
-        return cell.unicodeScalars.map { $0.changesLayout ? "\\u{\(String($0.value, radix: 16))}" : String($0) }
-            .joined()
     }
 }

@@ -2,6 +2,7 @@ internal import Configuration
 internal import Glibc
 internal import KMSServer
 internal import Keyring
+internal import Operations
 internal import Synchronization
 
 /// `trousseau serve`.
@@ -19,8 +20,7 @@ enum ServeCommand {
                 hint: "raise the limit of open files (LimitNOFILE)")
         }
         let configuration = try ConfigurationLoading.load(path)
-        let writer = LogWriter()
-        let log = writer.log
+        let log = OperationsComposition.log(configuration.log).log
         for warning in try Hardening.apply(allowUnlockedMemory: configuration.server.allowUnlockedMemory) {
             log(.warning, warning)
         }
@@ -38,11 +38,15 @@ enum ServeCommand {
         log(
             .info, "serving", ("version", Trousseau.version), ("socket", configuration.server.socket.path),
             ("control", configuration.server.control.path), ("pid", String(getpid())))
+        // Before the start's end, which may not come while a device is away.
+        let operations = OperationsComposition.server(
+            configuration.metrics, service: service, statistics: { server.statistics() }, log: log)
         notification.ready("opening the keyring")
         let keyring = Task.detached { await service.run() }
         let cause = signals.wait()
         log(.info, "stopping", ("cause", text(cause)))
         notification.stopping()
+        operations?.stop()
         keyring.cancel()
         return stop(server, service, signals, log)
     }
@@ -51,11 +55,13 @@ enum ServeCommand {
         _ configuration: PluginConfiguration, _ notification: ServiceNotification, _ log: Log
     ) throws(CommandFailure) -> KeyringService {
         let chain = try KeyringComposition.chain(configuration, log: log)
+        let trustedKeyIDs = try KeyringComposition.trustedKeyIDs(configuration)
         let service: KeyringService
         do throws(KeyringError) {
             service = try KeyringService(
                 directory: configuration.keyring.directory, name: configuration.keyring.name, chain: chain,
-                minimumSeals: configuration.keyring.minimumSeals, log: log,
+                minimumSeals: configuration.keyring.minimumSeals,
+                trustedKeyIDs: trustedKeyIDs, log: log,
                 onChange: { state in
                     notification.status(state.description)
                     // Libraries are loaded and keys are open: from here on little more is needed.

@@ -1,3 +1,5 @@
+internal import CLinux
+internal import Crypto
 internal import Glibc
 
 /// Tells systemd, or whoever set NOTIFY_SOCKET, how far the service is: datagrams as in sd_notify(3), without its
@@ -16,17 +18,13 @@ struct ServiceNotification: Sendable {
     }
 
     /// The sockets accept.
-    func ready(_ status: String) { send("READY=1\nSTATUS=\(oneLine(status))") }
+    func ready(_ status: String) { send("READY=1\nSTATUS=\(PrintableText.spaced(status))") }
 
     /// One line for `systemctl status`.
-    func status(_ status: String) { send("STATUS=\(oneLine(status))") }
+    func status(_ status: String) { send("STATUS=\(PrintableText.spaced(status))") }
 
     /// The service is on its way out.
     func stopping() { send("STOPPING=1\nSTATUS=stopping") }
-
-    private func oneLine(_ text: String) -> String {
-        String(String.UnicodeScalarView(text.unicodeScalars.map { $0.changesLayout ? " " : $0 }))
-    }
 
     /// A supervisor that does not listen is no reason to fail.
     private func send(_ message: String) {

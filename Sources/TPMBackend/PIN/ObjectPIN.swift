@@ -53,15 +53,21 @@ final class ObjectPIN: Sendable {
         let pin = try read()
         let content = guardFile.read()
         try judge(pin, content, guardFile)
+        do throws(PINFailure) {
+            // Beforehand, so that a full disk costs this attempt and not, with each restart, one more.
+            try guardFile.prepare(pin.identity)
+        } catch {
+            throw TPMError(error)
+        }
         do throws(TPMError) {
             let result = try attempt(pin)
+            guardFile.discard()
             if content != .absent { try? guardFile.remove() }
             return result
-        } catch {
-            guard error.code == .pinBlocked else { throw error }
+        } catch  where error.code == .pinBlocked {
             // Before anything else: the next process must know.
             do throws(PINFailure) {
-                try guardFile.write(pin.identity)
+                try guardFile.commit()
             } catch {
                 log(.error, "\(error.message)")
             }
@@ -69,6 +75,9 @@ final class ObjectPIN: Sendable {
             throw TPMError(
                 .pinBlocked, "\(error.message) (the TPM refused the PIN from \(file.path))", hint: hint,
                 returnCode: error.returnCode)
+        } catch {
+            guardFile.discard()
+            throw error
         }
     }
 

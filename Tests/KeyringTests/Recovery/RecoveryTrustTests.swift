@@ -53,6 +53,21 @@ struct RecoveryTrustTests {
         }
     }
 
+    @Test("at the end of all generations there is no next one, and that is said")
+    func lastGeneration() async throws {
+        try await TemporaryDirectory.with { directory in
+            let lost = try await LostKeyring.make(directory, generations: 1)
+            let kek = try KEK.generate()
+            let last = try await LostKeyring.record(kek, generation: .max - 63, to: [lost.offline.key])
+            let highest = try await LostKeyring.record(try KEK.generate(), generation: .max, to: [lost.offline.key])
+            try lost.add(last)
+            try lost.add(highest)
+            let keyID = try Publication(active: last, prepared: nil, under: kek).keyID()
+            let error = await lost.failure([.init(try MemoryBackend("new-hsm", key: 7))], keyIDs: [keyID])
+            #expect(error?.code == .store && error?.message.contains("claims generation \(UInt64.max)") == true)
+        }
+    }
+
     @Test("KEKs without vouchers need their key_id, or a seal that only its sealing key can have made")
     func noVouchers() async throws {
         try await TemporaryDirectory.with { directory in

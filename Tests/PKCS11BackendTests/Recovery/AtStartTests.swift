@@ -72,6 +72,19 @@ struct AtStartTests {
         }
     }
 
+    @Test(
+        "a number of slots that cannot be costs no memory, and the slots that are there are found",
+        arguments: [
+            "0xFFFFFFFFFFFFFFFF", "0xFFFFFFFFFFFFFFF0", "0x7FFFFFFFFFFFFFFF", "1000000000",
+        ])
+    func absurdSlots(_ count: String) async throws {
+        try await TestScope.with { scope in
+            let service = try await Service.beforeStart(scope, ["set slotcount \(count)"])
+            #expect(try await service.unseal() == "opened")
+            #expect(try service.driver.residentMemory < 200_000)
+        }
+    }
+
     @Test("no slot, then one")
     func noSlots() async throws {
         try await TestScope.with { scope in

@@ -95,6 +95,31 @@ struct PINTests {
         }
     }
 
+    @Test("a refusal that could not be written down is not risked: not a single C_Login")
+    func noRoom() async throws {
+        try await TestScope.with { scope in
+            let token = try await SoftToken.make(scope)
+            let maker = try await Driver.start(scope, token)
+            _ = try await maker.ask("generate")
+            try await maker.end()
+            // The login left its lock behind, and with it the name.
+            let lock = try #require(try Files.list(scope.path("guard")).first { $0.hasSuffix(".pin-guard.lock") })
+            #expect(try Files.list(scope.path("guard")) == [lock])
+            try Files.makeDirectory(scope.path("guard/\(lock.dropLast(5)).new"))
+
+            try Files.write("wrong", to: scope.path("pin"))
+            let spy = scope.path("spy")
+            for _ in 0..<3 {
+                let driver = try await Driver.start(scope, token, pin: scope.path("pin"), spy: spy)
+                let refusal = try await driver.ask("probe", "error")
+                #expect(
+                    refusal.hasPrefix("operatorMustAct PIN guard ") && refusal.contains("cannot write"), "\(refusal)")
+                try await driver.end()
+            }
+            #expect(try calls("C_Login", in: spy) == 0)
+        }
+    }
+
     @Test("nothing that is printed holds a PIN")
     func secrecy() async throws {
         try await TestScope.with { scope in

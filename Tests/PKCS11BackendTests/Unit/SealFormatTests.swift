@@ -94,4 +94,18 @@ struct SealFormatTests {
         #expect(longest.encoded.count <= 512)
         #expect(KeyDescription(longest.encoded) == longest)
     }
+
+    @Test("a CKA_ID that a description cannot hold is refused, or the key would be a stranger after a restart")
+    func longID() throws {
+        func key(_ size: Int) -> KeyDescription {
+            KeyDescription(
+                tokenSerial: "1", tokenLabel: "t", manufacturer: "", model: "",
+                keyID: [UInt8](repeating: 1, count: size),
+                keyLabel: "k", keyType: 0x1F)
+        }
+        let recipient = try key(128).recipient()
+        #expect(try KeyDescription(recipient.description)?.recipient() == recipient)
+        let error = #expect(throws: PKCS11Error.self) { try key(129).recipient() }
+        #expect(error?.code == .keyRefused && error?.message.contains("129 bytes") == true)
+    }
 }

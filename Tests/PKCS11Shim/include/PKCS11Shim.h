@@ -24,6 +24,7 @@
  *   set keywrap MECHANISM rfc5649|pkcs7    key wrap with padding by C_Encrypt, made of C_WrapKey
  *   set tokenflags CK_FLAGS                added to those of every token
  *   set slots N             added to every slot number
+ *   set slotcount N         what C_GetSlotList says that there are, whatever there is
  *   set rotate 1            every slot number means the token of the next slot
  */
 #include <p11-kit/pkcs11.h>

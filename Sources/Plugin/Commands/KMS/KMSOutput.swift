@@ -23,12 +23,7 @@ enum KMSOutput {
 
     /// Lines of `name: value`; the values come from the plugin.
     static func lines(_ members: [(name: String, value: String)]) -> String {
-        members.map { name, value in
-            let scalars = value.unicodeScalars.map {
-                $0.changesLayout ? "\\u{\(String($0.value, radix: 16))}" : String($0)
-            }
-            return "\(name): \(scalars.joined())\n"
-        }.joined()
+        members.map { name, value in "\(name): \(PrintableText.escaped(value))\n" }.joined()
     }
 
     /// Writes all of it; 0, or errno.

@@ -1,3 +1,4 @@
+internal import Crypto
 internal import Keyring
 
 /// What `trousseau recover` prints.
@@ -29,7 +30,7 @@ struct RecoveryReport {
             \(found.text)
             \(seals.text)
             """
-        for file in recovered.unused { text += "not used: \(file.file): \(file.reason)\n" }
+        for file in recovered.unused { text += PrintableText.escaped("not used: \(file.file): \(file.reason)") + "\n" }
         let lost = recovered.keks.filter { $0.outcome != .recovered }
         if !lost.isEmpty {
             text += "\nWhat was encrypted under the KEKs that are not recovered cannot be read. Keep their files.\n"

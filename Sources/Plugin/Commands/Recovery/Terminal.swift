@@ -26,8 +26,13 @@ struct Terminal: ~Copyable {
     }
 
     /// Asks for a line that is not shown; at most 512 bytes. Interrupt and end of file cancel it, and the terminal is
-    /// afterwards as it was.
+    /// afterwards as it was, also when a signal ends the process.
     borrowing func secret(_ prompt: String) throws(CommandFailure) -> SecretBytes {
+        try HeldSignals.during { (signals) throws(CommandFailure) in try secret(prompt, unless: signals) }
+    }
+
+    /// - Parameter signals: readable when it is to be given up.
+    private borrowing func secret(_ prompt: String, unless signals: CInt) throws(CommandFailure) -> SecretBytes {
         var before = termios()
         guard tcgetattr(descriptor, &before) == 0 else {
             throw CommandFailure(.failure, "tcgetattr: \(String(cString: strerror(errno)))")
@@ -45,7 +50,7 @@ struct Terminal: ~Copyable {
         // Not before: what is typed at once would be shown, or lost with the change.
         write(prompt)
         do {
-            return try SecretBytes(capacity: 512) { try readSilently(into: $0) }
+            return try SecretBytes(capacity: 512) { try readSilently(into: $0, unless: signals) }
         } catch let failure as CommandFailure {
             throw failure
         } catch {
@@ -53,13 +58,21 @@ struct Terminal: ~Copyable {
         }
     }
 
-    private borrowing func readSilently(into memory: UnsafeMutableRawBufferPointer) throws(CommandFailure) -> Int {
+    private borrowing func readSilently(
+        into memory: UnsafeMutableRawBufferPointer, unless signals: CInt
+    ) throws(CommandFailure) -> Int {
         var count = 0
         while true {
             // Straight into the secure memory; what is not text is overwritten by the next byte.
             guard count < memory.count, let next = memory.baseAddress.map({ $0 + count }) else {
                 throw CommandFailure(.failure, "the passphrase is longer than 511 bytes")
             }
+            var ready = [
+                pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0),
+                pollfd(fd: signals, events: Int16(POLLIN), revents: 0),
+            ]
+            if poll(&ready, 2, -1) < 0 && errno == EINTR { continue }
+            if ready[1].revents != 0 { throw Terminal.cancelled }
             let answer = read(descriptor, next, 1)
             if answer < 0 && errno == EINTR { continue }
             guard answer == 1 else { throw Terminal.cancelled }

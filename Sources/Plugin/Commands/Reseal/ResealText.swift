@@ -1,3 +1,5 @@
+internal import Crypto
+
 /// The report of `trousseau reseal`, for people; made of the JSON, as that of `status` is.
 enum ResealText {
     static func render(_ report: JSONValue, _ warnings: [String]) -> String {
@@ -15,17 +17,17 @@ enum ResealText {
         var text = table.text + "\n"
         let (old, new) = (report["oldKeyID"]?.string, report["keyID"]?.string)
         if old == new {
-            text += "key_id: \(new ?? "none"), as before\n"
+            text += "key_id: \(PrintableText.escaped(new ?? "none")), as before\n"
         } else {
             text += """
-                key_id before: \(old ?? "none")
-                key_id now:    \(new ?? "none")
+                key_id before: \(PrintableText.escaped(old ?? "none"))
+                key_id now:    \(PrintableText.escaped(new ?? "none"))
 
                 kube-apiserver picks it up at its next Status, and etcd carries the new seals from the next write on.
 
                 """
         }
-        for line in hints + warnings { text += "! \(line)\n" }
+        for line in hints + warnings { text += "! \(PrintableText.escaped(line))\n" }
         return text
     }
 }

@@ -1,3 +1,5 @@
+internal import Crypto
+
 /// The report of `trousseau status`, for people. It is made of the JSON, so that a running plugin need not be of the same
 /// version.
 enum StatusText {
@@ -8,7 +10,7 @@ enum StatusText {
         text += section("BACKENDS", backends(report))
         let problems = problems(report)
         if !problems.isEmpty { text += "\n" }
-        for problem in problems { text += "! \(problem)\n" }
+        for problem in problems { text += "! \(PrintableText.escaped(problem))\n" }
         return text
     }
 
