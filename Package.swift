@@ -141,6 +141,9 @@ if Context.environment["TROUSSEAU_FUZZ"] != nil {
     package.targets.append(
         .executableTarget(
             name: "Fuzz",
-            dependencies: ["Configuration", "PKCS11Backend", "TPMBackend", "KMSServer", "Keyring", "Crypto"],
+            dependencies: [
+                "Configuration", "PKCS11Backend", "RecoveryBackend", "TPMBackend", "KMSServer", "Keyring", "Crypto",
+                "COpenSSL",
+            ],
             path: "Tests/Fuzz", exclude: ["Regressions", "README.md"], swiftSettings: strict))
 }

@@ -14,13 +14,7 @@ struct TokenPINGuard: Sendable {
 
     func read() -> PINGuardFile.Content { file.read() }
 
-    /// Durable when it returns.
-    func write(_ identity: PINIdentity) throws(PKCS11Error) {
-        try prepare(identity)
-        try commit()
-    }
-
-    /// Writes all of it to a place of its own: what is left for `commit` wants no room on the disk.
+    /// Writes what `commit` puts into force, which then wants no room on the disk.
     func prepare(_ identity: PINIdentity) throws(PKCS11Error) {
         do throws(PINFailure) {
             try file.prepare(identity)
@@ -29,7 +23,7 @@ struct TokenPINGuard: Sendable {
         }
     }
 
-    /// Puts what was prepared into force.
+    /// Durable when it returns.
     func commit() throws(PKCS11Error) {
         do throws(PINFailure) {
             try file.commit()

@@ -53,8 +53,8 @@ final class ObjectPIN: Sendable {
         let pin = try read()
         let content = guardFile.read()
         try judge(pin, content, guardFile)
+        // Written beforehand, so that a full disk costs this opening and not, with each restart, one attempt more.
         do throws(PINFailure) {
-            // Beforehand, so that a full disk costs this attempt and not, with each restart, one more.
             try guardFile.prepare(pin.identity)
         } catch {
             throw TPMError(error)
@@ -64,7 +64,11 @@ final class ObjectPIN: Sendable {
             guardFile.discard()
             if content != .absent { try? guardFile.remove() }
             return result
-        } catch  where error.code == .pinBlocked {
+        } catch {
+            guard error.code == .pinBlocked else {
+                guardFile.discard()
+                throw error
+            }
             // Before anything else: the next process must know.
             do throws(PINFailure) {
                 try guardFile.commit()
@@ -75,9 +79,6 @@ final class ObjectPIN: Sendable {
             throw TPMError(
                 .pinBlocked, "\(error.message) (the TPM refused the PIN from \(file.path))", hint: hint,
                 returnCode: error.returnCode)
-        } catch {
-            guardFile.discard()
-            throw error
         }
     }
 

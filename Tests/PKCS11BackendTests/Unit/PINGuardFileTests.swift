@@ -49,3 +49,11 @@ struct PINGuardFileTests {
         #expect(throws: PKCS11Error.self) { try file.write(identity) }
     }
 }
+
+extension TokenPINGuard {
+    /// As a refused login does.
+    fileprivate func write(_ identity: PINIdentity) throws(PKCS11Error) {
+        try prepare(identity)
+        try commit()
+    }
+}
