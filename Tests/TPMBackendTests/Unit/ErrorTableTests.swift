@@ -33,6 +33,7 @@ struct ErrorTableTests {
             (0x9A2, .createPrimary, .operatorMustAct, .none), (0x921, .unseal, .operatorMustAct, .none),
             (0x902, .load, .retry, .makeRoom), (0x903, .startSession, .retry, .makeRoom),
             (0x901, .startSession, .retry, .makeRoom), (0x905, .startSession, .retry, .makeRoom),
+            (0x101, .startSession, .operatorMustAct, .none), (0x185, .load, .operatorMustAct, .none),
             (0xA0015, .open, .operatorMustAct, .none), (0xB0902, .load, .retry, .makeRoom),
         ] as [(UInt32, Command, SealingError.Class, Remedy)])
     func rows(_ code: UInt32, _ command: Command, _ errorClass: SealingError.Class, _ remedy: Remedy) {
