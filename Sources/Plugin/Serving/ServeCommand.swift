@@ -79,11 +79,17 @@ enum ServeCommand {
     ) -> ExitCode {
         let deadline = ContinuousClock.now + stopLimit
         let drained = Mutex<Bool?>(nil)
-        DetachedThread.run {
+        let work: @Sendable () -> Void = {
             let isDrained = server.stop(until: deadline - shutdownLimit)
             BlockingTask.run { await service.shutdown(until: deadline) }
             drained.withLock { $0 = isDrained }
             signals.wake()
+        }
+        do throws(SystemThread.Failure) {
+            try SystemThread("stop", work).detach()
+        } catch {
+            // No thread is left: then without an ear for a second signal.
+            work()
         }
         while true {
             let event = signals.wait(atMost: max(.zero, deadline - .now) + .milliseconds(100))
