@@ -36,7 +36,7 @@ enum ServeCommand {
             throw CommandFailure(.failure, "\(error.subject): \(error.reason)", hint: error.hint)
         }
         log(
-            .info, "serving", ("version", Trousseau.version), ("socket", configuration.server.socket.path),
+            .info, "listening", ("version", Trousseau.version), ("socket", configuration.server.socket.path),
             ("control", configuration.server.control.path), ("pid", String(getpid())))
         // Before the start's end, which may not come while a device is away.
         let operations = OperationsComposition.server(
