@@ -3,15 +3,18 @@
 set -eu
 
 # Libraries that the program links, each with its headers.
-packages='libgrpc-dev libp11-kit-dev libprotobuf-c-dev libssl-dev libyaml-dev pkg-config'
-# Loaded only when metrics are wanted.
-packages="$packages libmicrohttpd-dev"
+packages='libgrpc-dev libp11-kit-dev libprotobuf-c-dev libssl-dev libtss2-dev libyaml-dev pkg-config'
+# Loaded only when metrics, or a Vault backend, are wanted.
+packages="$packages libcurl4-openssl-dev libmicrohttpd-dev"
 # A token, and the tool that makes it: for the demo and the tests.
 packages="$packages opensc softhsm2"
-# Tests only: a module that logs PKCS#11 calls, a foreign gRPC client, the process list, checks of deploy/.
+# Tests only: a module that logs PKCS#11 calls, a foreign gRPC client, the process list; systemd to check
+# deploy/ and to sign PCR values (nothing of it is started).
 packages="$packages opensc-pkcs11 procps python3-grpc-tools python3-grpcio python3-pkg-resources python3-yaml systemd"
 # Tests only: other PKCS#11 modules than SoftHSM, and what they need (NSS, a TPM in software, p11-kit's remoting).
 packages="$packages libnss3 libnss3-tools libtpm2-pkcs11-1 openssl p11-kit p11-kit-modules swtpm swtpm-tools"
+# Tests only: TPM seals opened by other tools (libtss2-dev brings all of tpm2-tss's ways to a TPM, pcap among them).
+packages="$packages tpm2-tools"
 # Generated code and lint.
 packages="$packages libprotobuf-dev protobuf-c-compiler shellcheck"
 

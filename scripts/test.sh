@@ -11,9 +11,10 @@ logs=.build/test-logs
 [ $# -gt 0 ] || set -- tests address thread fuzz
 
 # Runs of their own: what computes for seconds and what starts many processes would keep the tests that wait for events
-# from them on two cores. Everything else is the third run.
+# from them on two cores. Everything else is the last run.
 computing='^(CryptoTests|RecoveryBackendTests)\.'
 devices='^(EndToEndTests|PKCS11BackendTests)\.'
+services='^(TPMBackendTests|VaultBackendTests)\.'
 
 # What the sanitizers watch: the code that handles memory and threads by itself.
 core='^(CryptoTests|KeyringTests|KMSServerTests)\.'
@@ -51,7 +52,9 @@ stage() {
         failures=0
         run "$swift" test --skip-build --disable-xctest --filter "$computing" || failures=1
         run "$swift" test --skip-build --disable-xctest --filter "$devices" || failures=1
-        run "$swift" test --skip-build --disable-xctest --skip "$computing" --skip "$devices" || failures=1
+        run "$swift" test --skip-build --disable-xctest --filter "$services" || failures=1
+        run "$swift" test --skip-build --disable-xctest --skip "$computing" --skip "$devices" --skip "$services" ||
+            failures=1
         return "$failures"
         ;;
     address)

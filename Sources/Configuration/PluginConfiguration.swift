@@ -64,6 +64,8 @@ public struct PluginConfiguration: Sendable, Equatable {
         public var directory: String
         /// How many verified seals a KEK needs before it may become active; nil: one by each backend that seals.
         public var minimumSeals: Int?
+        /// key_ids of KEKs that may be opened through seals that anyone could have made.
+        public var trustedKeyIDs: [String] = []
     }
 
     /// The section `server`.

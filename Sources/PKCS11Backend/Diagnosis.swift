@@ -65,7 +65,7 @@ enum Diagnosis {
 
     private static func guardState(_ configuration: CheckedConfiguration, _ info: TokenInfo) -> [Finding] {
         guard let pin = configuration.pin else { return [] }
-        let file = PINGuardFile(directory: configuration.guardDirectory, tokenSerial: info.serial)
+        let file = TokenPINGuard(directory: configuration.guardDirectory, tokenSerial: info.serial)
         switch file.read() {
         case .absent: return [Finding(.ok, "PIN guard", "no PIN was refused")]
         case .refused:

@@ -15,7 +15,7 @@ public final class PKCS11Backend: SealingBackend {
 
     private let configuration: CheckedConfiguration
     private let token: Token
-    private let threads: CallThreads
+    private let threads: ModuleCalls
     private let canary = Mutex<Canary?>(nil)
     /// The recipient of the key that was found on the token.
     private let known = Mutex<Recipient?>(nil)
@@ -34,7 +34,7 @@ public final class PKCS11Backend: SealingBackend {
         self.configuration = try CheckedConfiguration(configuration)
         name = configuration.name
         token = Token(self.configuration, log: log, backoff: ReopenBackoff(longest: longestBackoff))
-        threads = CallThreads(configuration.name, limit: configuration.maxSessions)
+        threads = ModuleCalls(configuration.name, limit: configuration.maxSessions)
     }
 
     /// The one key that the URI selects, with its mechanism chosen by round trips: six calls a mechanism tried.
@@ -152,7 +152,7 @@ public final class PKCS11Backend: SealingBackend {
     /// library's own clean-up at `exit` crashes under a running call.
     public func shutdown(until: ContinuousClock.Instant) async {
         guard await threads.stop(until: until) else { return }
-        let last = CallThreads(name, limit: 1)
+        let last = ModuleCalls(name, limit: 1)
         let token = self.token
         _ = try? await last.run(until: until) { () throws(PKCS11Error) in token.close() }
         _ = await last.stop(until: until)

@@ -91,6 +91,23 @@ extension BrokenConfiguration {
             [
                 "6: keyring.minimumSeals: expected a whole number, found text"
             ]),
+        BrokenConfiguration(
+            6, "  trustedKeyIDs: prod/1/aaaabbbbccccdddd/eeeeffff",
+            ["6: keyring.trustedKeyIDs: expected a list, found text"]),
+        BrokenConfiguration(
+            6, "  trustedKeyIDs: [7]", ["6: keyring.trustedKeyIDs[0]: expected text, found a number"]),
+        BrokenConfiguration(
+            6, "  trustedKeyIDs: [prod/1/aaaabbbbccccdddd]",
+            [#"6: keyring.trustedKeyIDs[0]: "prod/1/aaaabbbbccccdddd" is not a key_id"#]),
+        BrokenConfiguration(
+            6, "  trustedKeyIDs: [prod/01/aaaabbbbccccdddd/eeeeffff]",
+            [#"6: keyring.trustedKeyIDs[0]: "prod/01/aaaabbbbccccdddd/eeeeffff" is not a key_id"#]),
+        BrokenConfiguration(
+            6, "  trustedKeyIDs: [prod/1/AAAABBBBCCCCDDDD/eeeeffff]",
+            [#"6: keyring.trustedKeyIDs[0]: "prod/1/AAAABBBBCCCCDDDD/eeeeffff" is not a key_id"#]),
+        BrokenConfiguration(
+            6, "  trustedKeyIDs: [prod/1/aaaabbbbccccdddd/eeeeffff, test/1/aaaabbbbccccdddd/eeeeffff]",
+            [#"6: keyring.trustedKeyIDs[1]: is a key_id of the keyring "test""#]),
         BrokenConfiguration(6, "  minimumSeals:", ["6: keyring.minimumSeals: has no value"]),
         BrokenConfiguration(6, "  minimumSeal: 1", ["6: keyring.minimumSeal: unknown key"]),
     ]

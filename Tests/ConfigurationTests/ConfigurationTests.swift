@@ -23,7 +23,8 @@ struct ConfigurationTests {
         let text = """
             apiVersion: trousseau/v1alpha1
             kind: PluginConfiguration
-            keyring: {name: prod-1, directory: /srv/keyring, minimumSeals: 1}
+            keyring:
+              {name: prod-1, directory: /srv/keyring, minimumSeals: 1, trustedKeyIDs: [prod-1/7/aaaabbbbccccdd77/eeeeffff]}
             server:
               allowUnlockedMemory: true
               socket:
@@ -46,6 +47,7 @@ struct ConfigurationTests {
         #expect(configuration.keyring.name == "prod-1")
         #expect(configuration.keyring.directory == "/srv/keyring")
         #expect(configuration.keyring.minimumSeals == 1)
+        #expect(configuration.keyring.trustedKeyIDs == ["prod-1/7/aaaabbbbccccdd77/eeeeffff"])
         #expect(configuration.server.allowUnlockedMemory)
         #expect(configuration.server.socket.isAbstract)
         #expect(configuration.server.socket.allowUsers == [1042, 0])
@@ -79,7 +81,7 @@ struct ConfigurationTests {
             backends: [{name: a, pkcs11: {module: /m.so, key: "pkcs11:token=a"}}]
             """)
         #expect(configuration.keyring.directory == "/var/lib/trousseau/keyring")
-        #expect(configuration.keyring.minimumSeals == nil)
+        #expect(configuration.keyring.minimumSeals == nil && configuration.keyring.trustedKeyIDs.isEmpty)
         #expect(configuration.server.socket.path == "/run/trousseau/kms.sock")
         #expect(configuration.server.control.path == "/run/trousseau-control/control.sock")
         for socket in [configuration.server.socket, configuration.server.control] {

@@ -18,10 +18,10 @@ struct RSAOAEPTests {
     }
 
     private func encrypt(
-        _ plaintext: [UInt8], to key: RSAPublicKey, _ digest: RSAOAEP.Digest
+        _ plaintext: [UInt8], to key: RSAPublicKey, _ digest: RSAOAEP.Digest, label: [UInt8] = []
     ) throws -> [UInt8] {
         try plaintext.span.withUnsafeBytes { (bytes) throws(CryptoError) in
-            try RSAOAEP.encrypt(bytes, to: key, digest: digest)
+            try RSAOAEP.encrypt(bytes, to: key, digest: digest, label: label)
         }
     }
 
@@ -50,6 +50,28 @@ struct RSAOAEPTests {
                 #expect(throws: CryptoError.self) {
                     try encrypt([UInt8](repeating: 0, count: longest + 1), to: key, digest)
                 }
+            }
+        }
+    }
+
+    @Test("openssl pkeyutl opens what has a label with the same label only")
+    func label() async throws {
+        try await TestScope.with { scope in
+            let key = try await makeKey(scope, bits: 2048)
+            for (digest, name) in [(RSAOAEP.Digest.sha256, "sha256"), (.sha384, "sha384"), (.sha512, "sha512")] {
+                let ciphertext = try encrypt([1, 2, 3], to: key, digest, label: Array("DUPLICATE\0".utf8))
+                try Files.write(ciphertext, to: scope.path("in"))
+                for (label, opens) in [("4455504c4943415445", false), ("4455504c494341544500", true)] {
+                    let opened = try await ChildProcess.run(
+                        "openssl",
+                        [
+                            "pkeyutl", "-decrypt", "-inkey", scope.path("key"), "-in", scope.path("in"), "-out",
+                            scope.path("out"), "-pkeyopt", "rsa_padding_mode:oaep", "-pkeyopt", "rsa_oaep_md:\(name)",
+                            "-pkeyopt", "rsa_oaep_label:\(label)",
+                        ])
+                    #expect(opened.succeeded == opens, "\(opened.text)")
+                }
+                #expect(try Files.read(scope.path("out")) == [1, 2, 3])
             }
         }
     }

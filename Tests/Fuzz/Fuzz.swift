@@ -7,7 +7,8 @@ enum Fuzz {
     static let targets: [any FuzzTarget] = [
         RecordTarget(), MergeTarget(), PublicationTarget(), EnvelopeTarget(), KeyIDTarget(), RecordFileTarget(),
         RolesFileTarget(), HighestFileTarget(), LocalSealFileTarget(), PKCS11SealTarget(), PINIdentityTarget(),
-        KeyURITarget(), RecoverySealTarget(), RecoveryKeyFileTarget(), ConfigurationTarget(), KMSTarget(),
+        KeyURITarget(), RecoverySealTarget(), RecoveryKeyFileTarget(), TPMPublicTarget(), TPMSealTarget(),
+        PCRPolicyTarget(), ConfigurationTarget(), KMSTarget(),
     ]
 
     static let target: any FuzzTarget = {

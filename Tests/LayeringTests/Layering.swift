@@ -14,9 +14,11 @@ enum Layering {
         "PKCS11Backend": ["CLinux", "CP11Kit", "Crypto", "Keyring"],
         "Plugin": [
             "CLinux", "Configuration", "Crypto", "FoundationEssentials", "KMSServer", "Keyring", "Operations",
-            "PKCS11Backend", "RecoveryBackend",
+            "PKCS11Backend", "RecoveryBackend", "VaultBackend",
         ],
         "RecoveryBackend": ["CLinux", "COpenSSL", "Crypto", "Keyring"],
+        "TPMBackend": ["CLinux", "COpenSSL", "CTSS2", "Crypto", "Keyring"],
+        "VaultBackend": ["CCurl", "CLinux", "Crypto", "Keyring"],
     ]
 
     /// What is wrong with the imports of a file in `module`: the line and the reason.

@@ -7,13 +7,15 @@ public final class UnixConnection: Sendable {
 
     /// Connects.
     public init(to path: String) throws(TestError) {
-        file = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        let file = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         guard file >= 0 else { throw .systemCall("socket", "", errno) }
         let code = UnixConnection.withAddress(path) { connect(file, $0, $1) == 0 ? 0 : errno }
         guard code == 0 else {
             close(file)
             throw .systemCall("connect", path, code)
         }
+        // Only now: from here on deinit closes it, even if init throws.
+        self.file = file
     }
 
     deinit { close(file) }

@@ -14,11 +14,12 @@ enum KeyringSchema {
         let directory = section.path("directory")
         // As many as a keyring may have recipients.
         let minimumSeals = section.integer("minimumSeals", in: 1...BackendSchema.maximumCount)
+        let trustedKeyIDs = section.keyIDs("trustedKeyIDs", of: name?.value)
         section.finish()
         return Result(
             keyring: PluginConfiguration.Keyring(
                 name: name?.value ?? "", directory: directory?.value ?? defaultDirectory,
-                minimumSeals: minimumSeals?.value),
+                minimumSeals: minimumSeals?.value, trustedKeyIDs: trustedKeyIDs),
             minimumSeals: minimumSeals)
     }
 }

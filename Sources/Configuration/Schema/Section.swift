@@ -123,7 +123,7 @@ final class Section {
 /// Where a key belongs that was written in the wrong section.
 enum KnownKeys {
     private static let paths = [
-        "apiVersion", "kind", "keyring.name", "keyring.directory", "keyring.minimumSeals",
+        "apiVersion", "kind", "keyring.name", "keyring.directory", "keyring.minimumSeals", "keyring.trustedKeyIDs",
         "server.allowUnlockedMemory", "server.socket", "server.control", "server.socket.path", "server.socket.mode",
         "server.socket.owner", "server.socket.group", "server.socket.allowUsers", "server.socket.allowGroups",
         "server.socket.allowAbstract", "backends", "backends[].unsealOnly", "backends[].deadline", "backends[].pkcs11",

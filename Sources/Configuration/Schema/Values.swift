@@ -96,6 +96,39 @@ extension Section {
         return label
     }
 
+    /// key_ids of the keyring `name`, in their one spelling.
+    func keyIDs(_ key: String, of name: String?) -> [String] {
+        let items = list(key) ?? []
+        guard items.count <= 64 else {
+            report(key, line: line(of: key), "has more than 64 items")
+            return []
+        }
+        return items.compactMap { item in
+            guard let text = Section.string(item.value, key: item.key, diagnosis: diagnosis) else { return nil }
+            let isBase32 = { (part: Substring) in
+                part.utf8.allSatisfy {
+                    UInt8(ascii: "a")...UInt8(ascii: "z") ~= $0 || UInt8(ascii: "2")...UInt8(ascii: "7") ~= $0
+                }
+            }
+            let parts = text.value.split(separator: "/", omittingEmptySubsequences: false)
+            guard parts.count == 4, UInt64(parts[1]).map({ $0 > 0 && String($0) == parts[1] }) == true,
+                parts[2].utf8.count == 16, isBase32(parts[2]), parts[3].utf8.count == 8, isBase32(parts[3])
+            else {
+                diagnosis.add(
+                    item.line, item.key, "\(Quoted.text(text.value)) is not a key_id",
+                    hint: "copy it from what init printed, such as prod/1/aaaabbbbccccdddd/eeeeffff")
+                return nil
+            }
+            guard name.map({ $0 == parts[0] }) != false else {
+                diagnosis.add(
+                    item.line, item.key, "is a key_id of the keyring \(Quoted.text(String(parts[0])))",
+                    hint: "its first part has to be keyring.name")
+                return nil
+            }
+            return text.value
+        }
+    }
+
     /// An absolute path that means one file, without `..` or doubled slashes. With `isPrivate` a refused value is not
     /// shown: someone may have written a PIN where its file is meant.
     func path(_ key: String, required: String? = nil, isPrivate: Bool = false) -> Located<String>? {

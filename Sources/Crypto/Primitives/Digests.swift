@@ -23,20 +23,7 @@ public enum HMACSHA256 {
 
     /// The 32-byte MAC of `message`.
     public static func authenticate(_ message: [UInt8], key: borrowing SecretBytes) throws(CryptoError) -> [UInt8] {
-        guard let context = EVP_MAC_CTX_new(try Library.shared().hmac) else { throw .library("EVP_MAC_CTX_new") }
-        defer { EVP_MAC_CTX_free(context) }
-        var mac = [UInt8](repeating: 0, count: size)
-        var written = 0
-        let parameters = try Parameters { (builder) throws(CryptoError) in try builder.text("digest", "SHA2-256") }
-        let initialized = key.withUnsafeBytes { key in
-            EVP_MAC_init(context, key.assumingMemoryBound(to: UInt8.self).baseAddress, key.count, parameters.raw)
-        }
-        guard initialized == 1 else { throw .library("EVP_MAC_init") }
-        guard EVP_MAC_update(context, message, message.count) == 1 else { throw .library("EVP_MAC_update") }
-        guard EVP_MAC_final(context, &mac, &written, mac.count) == 1, written == size else {
-            throw .library("EVP_MAC_final")
-        }
-        return mac
+        try HMAC.authenticate(message, key: key, hash: .sha256)
     }
 
     /// Whether `mac` is that of `message`; compared in constant time.

@@ -1,19 +1,22 @@
 internal import COpenSSL
 
-/// The key derivation function of SP 800-108 in counter mode, with HMAC-SHA256.
+/// The key derivation function of SP 800-108 in counter mode, with HMAC; what TPM 2.0 calls KDFa.
 public enum KBKDF {
     /// Derives `count` bytes: HMAC(key, [i]₃₂ ‖ label ‖ 0x00 ‖ context ‖ [L]₃₂), where i counts from 1 and L is the
     /// length of the result in bits, both 32 bits big-endian.
     public static func derive(
-        from key: borrowing SecretBytes, label: String, context: [UInt8] = [], count: Int
+        from key: borrowing SecretBytes, label: String, context: [UInt8] = [], count: Int,
+        hash: HashAlgorithm = .sha256
     ) throws(CryptoError) -> SecretBytes {
-        try derive(from: key, label: Array(label.utf8), context: context, count: count, standardInput: true)
+        try derive(
+            from: key, label: Array(label.utf8), context: context, count: count, hash: hash, standardInput: true)
     }
 
     /// - Parameter standardInput: whether the separator and L are part of the input; the published vectors of NIST
     ///   give the whole fixed input instead.
     static func derive(
-        from key: borrowing SecretBytes, label: [UInt8], context: [UInt8], count: Int, standardInput: Bool
+        from key: borrowing SecretBytes, label: [UInt8], context: [UInt8], count: Int, hash: HashAlgorithm = .sha256,
+        standardInput: Bool
     ) throws(CryptoError) -> SecretBytes {
         guard let kdf = EVP_KDF_CTX_new(try Library.shared().kbkdf) else { throw .library("EVP_KDF_CTX_new") }
         defer { EVP_KDF_CTX_free(kdf) }
@@ -22,7 +25,7 @@ public enum KBKDF {
                 try Parameters { (builder) throws(CryptoError) in
                     try builder.text("mode", "counter")
                     try builder.text("mac", "HMAC")
-                    try builder.text("digest", "SHA2-256")
+                    try builder.text("digest", hash.name)
                     try builder.octets("key", key)
                     try builder.octets("salt", label)
                     try builder.octets("info", context)

@@ -25,26 +25,44 @@ public struct RSAPublicKey: Sendable, Equatable {
     public var bits: Int { modulus.count * 8 - (modulus.first?.leadingZeroBitCount ?? 0) }
 }
 
-/// RSAES-OAEP (PKCS#1 2.2: RFC 8017, section 7.1) with an empty label: encryption only, since the private key is
-/// somewhere else.
+/// RSAES-OAEP (PKCS#1 2.2: RFC 8017, section 7.1): encryption only, since the private key is somewhere else.
 public enum RSAOAEP {
     /// The hash function, of OAEP and of its MGF1.
     public enum Digest: Sendable {
         case sha1
         case sha256
+        case sha384
+        case sha512
 
-        fileprivate var name: StaticString { self == .sha1 ? "SHA1" : "SHA2-256" }
+        fileprivate var name: StaticString {
+            switch self {
+            case .sha1: "SHA1"
+            case .sha256: "SHA2-256"
+            case .sha384: "SHA2-384"
+            case .sha512: "SHA2-512"
+            }
+        }
+
+        fileprivate var size: Int {
+            switch self {
+            case .sha1: 20
+            case .sha256: 32
+            case .sha384: 48
+            case .sha512: 64
+            }
+        }
     }
 
     /// Encrypts; the result is as long as the modulus.
     ///
-    /// - Parameter plaintext: at most the modulus' bytes less two digests and 2.
+    /// - Parameters:
+    ///   - plaintext: at most the modulus' bytes less two digests and 2.
+    ///   - label: what the ciphertext is for; whoever decrypts has to name the same.
     /// - Throws: `invalidLength`, or `library`.
     public static func encrypt(
-        _ plaintext: UnsafeRawBufferPointer, to key: RSAPublicKey, digest: Digest
+        _ plaintext: UnsafeRawBufferPointer, to key: RSAPublicKey, digest: Digest, label: [UInt8] = []
     ) throws(CryptoError) -> [UInt8] {
-        let hash = digest == .sha1 ? 20 : 32
-        guard plaintext.count <= key.modulus.count - 2 * hash - 2 else {
+        guard plaintext.count <= key.modulus.count - 2 * digest.size - 2 else {
             throw CryptoError(.invalidLength, "RSAOAEP.encrypt", detail: "plaintext")
         }
         let library = try Library.shared()
@@ -53,10 +71,13 @@ public enum RSAOAEP {
             throw .library("EVP_PKEY_CTX_new_from_pkey")
         }
         defer { EVP_PKEY_CTX_free(context) }
-        let parameters = try Parameters { (builder) throws(CryptoError) in
-            try builder.text("pad-mode", "oaep")
-            try builder.text("digest", digest.name)
-            try builder.text("mgf1-digest", digest.name)
+        let parameters = try label.span.withUnsafeBytes { (label) throws(CryptoError) in
+            try Parameters { (builder) throws(CryptoError) in
+                try builder.text("pad-mode", "oaep")
+                try builder.text("digest", digest.name)
+                try builder.text("mgf1-digest", digest.name)
+                if !label.isEmpty { try builder.octets("oaep-label", label) }
+            }
         }
         guard EVP_PKEY_encrypt_init_ex(context, parameters.raw) == 1 else {
             throw .library("EVP_PKEY_encrypt_init_ex")

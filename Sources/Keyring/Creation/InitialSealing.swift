@@ -6,7 +6,11 @@ enum InitialSealing {
         let kind: String
         /// Whether its seals were opened again and compared; false for a backend that opens nothing.
         let isVerified: Bool
+        /// What the backend said its sealing keys are; nil when it did not.
+        var recipients: [Recipient]?
         var seals: [Seal] = []
+        /// Its sealing key is another backend's.
+        var isTwin = false
         /// Why it did not do everything.
         var error: SealingError?
 
@@ -52,6 +56,7 @@ enum InitialSealing {
         do throws(SealingError) {
             let recipients = try told.result.get()
             guard !recipients.isEmpty else { throw SealingError(.operatorMustAct, "it has no sealing key") }
+            outcome.recipients = recipients
             for recipient in recipients {
                 outcome.seals.append(try await member.makeSeal(kek, to: recipient).result.get())
             }
@@ -71,11 +76,18 @@ enum InitialSealing {
                     continue
                 }
                 outcomes[index].seals.removeAll { $0.recipient.id == seal.recipient.id }
+                outcomes[index].isTwin = true
                 outcomes[index].error = SealingError(
                     .operatorMustAct, "its sealing key is that of backend \(owner)",
                     hint: "give it a key of its own, or remove it from the configuration")
             }
         }
+    }
+
+    /// The backends by the keys that they told; one that did not answer is to be known by its first one. The operator
+    /// wants seals of all of them, now or as soon as they are there.
+    static func pins(_ outcomes: [Outcome]) -> [Pins.Entry] {
+        outcomes.filter { !$0.isTwin }.map { Pins.Entry($0.backend, $0.recipients?.map(\.id) ?? []) }
     }
 
     /// A given minimum counts verified seals only. Without one, every backend has to have sealed, and one of them at

@@ -13,6 +13,9 @@ public enum KeyringCreation {
         public let kekID: KEKID
         /// In the order of the configuration; backends that did not seal are `missing`.
         public let seals: [SealReport]
+        /// Whether one of the seals can only have been made with its sealing key. If not, a start needs the operator's
+        /// word that this is the KEK (`keyring.trustedKeyIDs`).
+        public let isAuthenticated: Bool
     }
 
     /// Makes the keyring.
@@ -46,7 +49,7 @@ public enum KeyringCreation {
         do throws(KeyringError) {
             let outcomes = await InitialSealing.run(kek, chain, generateMissingKeys: generateMissingKeys)
             try InitialSealing.check(outcomes, minimumSeals, log)
-            return try write(kek, keyring, outcomes, store)
+            return try write(kek, keyring, outcomes, chain, store)
         } catch {
             do throws(StoreError) {
                 try store.abandonCreation()
@@ -58,27 +61,32 @@ public enum KeyringCreation {
     }
 
     private static func write(
-        _ kek: KEK, _ keyring: KeyringIdentity, _ outcomes: [InitialSealing.Outcome], _ store: KeyringStore
+        _ kek: KEK, _ keyring: KeyringIdentity, _ outcomes: [InitialSealing.Outcome], _ chain: SealingChain,
+        _ store: KeyringStore
     ) throws(KeyringError) -> Created {
         let record: Record
         let roles: Roles
         let publication: Publication
+        let pins: Pins
         do throws(FormatError) {
             record = try Record.make(
                 kek: kek, keyring: keyring, generation: 1, created: UInt64(clamping: time(nil)), voucherFloor: 0,
                 seals: outcomes.flatMap(\.seals))
             roles = try Roles(active: record.identity, prepared: nil, under: kek)
             publication = try Publication(active: record, prepared: nil, under: kek)
+            pins = try Pins(record.identity, InitialSealing.pins(outcomes), under: kek)
         } catch {
             throw KeyringError(error)
         }
         try creating { () throws(StoreError) in
             try store.writeRecord(record)
+            try store.writePins(pins)
             try store.writeRoles(roles)
             try store.finishCreation()
         }
         return Created(
-            keyring: keyring, keyID: publication.keyID(), kekID: kek.id, seals: outcomes.flatMap(\.reports))
+            keyring: keyring, keyID: publication.keyID(), kekID: kek.id, seals: outcomes.flatMap(\.reports),
+            isAuthenticated: chain.candidates(local: [], shared: record.liveSeals).contains(where: \.isAuthenticated))
     }
 
     private static func creating<R>(_ body: () throws(StoreError) -> R) throws(KeyringError) -> R {

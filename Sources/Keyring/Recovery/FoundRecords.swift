@@ -1,3 +1,4 @@
+internal import CLinux
 internal import Glibc
 
 /// What `recover` was given: record files from wherever they lie, a keyring's folder or loose copies. Owners, modes and

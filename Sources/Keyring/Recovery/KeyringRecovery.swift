@@ -86,10 +86,12 @@ public enum KeyringRecovery {
         let record: Record
         let roles: Roles
         let publication: Publication
+        let pins: Pins
         do throws(FormatError) {
             record = try activeRecord(kek, generation, opening, outcomes, selection.keyring)
             roles = try Roles(active: record.identity, prepared: nil, under: kek)
             publication = try Publication(active: record, prepared: nil, under: kek)
+            pins = try Pins(record.identity, InitialSealing.pins(outcomes), under: kek)
         } catch {
             throw KeyringError(error)
         }
@@ -101,6 +103,7 @@ public enum KeyringRecovery {
             for kept in opening.kept { try store.writeRecord(kept.record) }
             for seal in local { try store.writeLocalSeal(seal) }
             try store.writeRecord(record)
+            try store.writePins(pins)
             try store.writeRoles(roles)
             try store.finishCreation()
         }

@@ -33,7 +33,6 @@ struct ResealRun: Sendable {
     /// Sees to it that every backend that seals has a seal of every KEK that opens; all backends at once.
     func sealAll() async -> [Row] {
         let members = service.chain.members.indices.filter { !service.chain.members[$0].unsealOnly }
-        let pinned = members.map { self.pinned($0) }
         var told = await withTaskGroup(of: Told.self) { group in
             for member in members { group.addTask { await ask(member) } }
             var all: [Told] = []
@@ -42,23 +41,14 @@ struct ResealRun: Sendable {
         }
         defer { for one in told where one.hasTurn { service.turns[one.member].give() } }
         refuseTwins(&told)
-        for (index, pinned) in pinned.enumerated() { refuseChanged(&told[index], pinned) }
-        return await withTaskGroup(of: [Row].self) { group in
+        refuseUnknown(&told)
+        let rows = await withTaskGroup(of: [Row].self) { group in
             for one in told { group.addTask { await seal(one) } }
             var rows: [Row] = []
             for await some in group { rows += some }
             return rows
         }
-    }
-
-    /// The recipients of the open KEKs' seals that this backend alone takes for its own, before its device was asked.
-    private func pinned(_ member: Int) -> Set<String> {
-        let members = service.chain.members
-        let seals = keks.flatMap { record(of: $0)?.liveSeals ?? [] }
-        return Set(
-            seals.map(\.recipient).filter { recipient in
-                members.indices.allSatisfy { members[$0].backend.serves(recipient) == ($0 == member) }
-            }.map(\.id))
+        return rows + pin(told)
     }
 
     private func ask(_ index: Int) async -> Told {
@@ -98,16 +88,53 @@ struct ResealRun: Sendable {
     }
 
     /// Whoever puts a device of his own in a backend's place would get the KEKs: another key needs the operator's word.
-    private func refuseChanged(_ told: inout Told, _ pinned: Set<String>) {
-        let name = service.chain.members[told.member].backend.name
-        guard case .success(let recipients) = told.recipients, !pinned.isEmpty, options.backend != name,
-            pinned.isDisjoint(with: recipients.map(\.id))
-        else { return }
-        told.recipients = .failure(
-            SealingError(
-                .operatorMustAct,
-                "its sealing key is another one than \(pinned.sorted().joined(separator: ", ")), which the keyring has",
-                hint: "if you have replaced it, say so with --backend \(name)"))
+    private func refuseUnknown(_ told: inout [Told]) {
+        guard let active = keks.first, let record = record(of: active) else { return }
+        let pins = service.pins(active)
+        var accounted = Set(service.chain.members.flatMap { pins?.recipients(of: $0.backend.name) ?? [] })
+        for case .success(let recipients) in told.map(\.recipients) { accounted.formUnion(recipients.map(\.id)) }
+        for index in told.indices {
+            let backend = service.chain.members[told[index].member].backend
+            guard case .success(let recipients) = told[index].recipients, options.backend != backend.name else {
+                continue
+            }
+            let ids = Set(recipients.map(\.id))
+            var known = pins?.recipients(of: backend.name) ?? []
+            if known.isEmpty {
+                // A backend that comes new, or the keyring has no pins.
+                guard !ids.contains(where: { record.entry(for: $0)?.isTombstone == false }) else { continue }
+                known = service.orphans(record, kind: backend.kind) { recipient in
+                    accounted.contains(recipient.id)
+                        || service.chain.members.contains { $0.unsealOnly && $0.backend.serves(recipient) }
+                }
+            }
+            guard !known.isEmpty, ids.isDisjoint(with: known) else { continue }
+            told[index].recipients = .failure(
+                SealingError(
+                    .operatorMustAct,
+                    "its sealing key is another one than \(known.sorted().joined(separator: ", ")), which the keyring "
+                        + "has",
+                    hint: "if you have replaced it, say so with --backend \(backend.name)"))
+        }
+    }
+
+    /// What the backends have told is what they are known by from now on, so that seals that failed are made when their
+    /// backend is back.
+    ///
+    /// - Returns: the failure, if it was not stored.
+    private func pin(_ told: [Told]) -> [Row] {
+        guard let active = keks.first else { return [] }
+        let entries = told.compactMap { one -> Pins.Entry? in
+            guard case .success(let recipients) = one.recipients else { return nil }
+            return Pins.Entry(service.chain.members[one.member].backend.name, recipients.map(\.id))
+        }
+        guard let problem = service.pin(entries, active) else { return [] }
+        return [
+            Row(
+                generation: active.trusted.identity.generation, kekID: active.trusted.identity.kekID, backend: nil,
+                kind: "", recipientID: nil, outcome: .failed, isVerified: false,
+                note: "which keys the backends have was not stored: \(problem)", hint: nil)
+        ]
     }
 
     private func seal(_ told: Told) async -> [Row] {

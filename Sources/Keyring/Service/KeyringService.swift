@@ -9,6 +9,8 @@ public final class KeyringService: Sendable {
     let name: String
     let chain: SealingChain
     let minimumSeals: Int
+    /// KEKs that the operator vouches for.
+    let trustedKeyIDs: [KeyID]
     let log: Log
     let pacing: Pacing
     let state: Mutex<ServiceState>
@@ -30,15 +32,17 @@ public final class KeyringService: Sendable {
     ///   - name: the keyring's own name.
     ///   - minimumSeals: how many seals the active KEK is to have that a backend can open; nil for one by each that
     ///     seals and opens.
+    ///   - trustedKeyIDs: KEKs that may be opened through seals that anyone could have made: the operator's word, from a
+    ///     file that whoever writes to the keyring's directory cannot change.
     ///   - onChange: told, one after the other, of each change of the state `report()` gives.
     /// - Throws: `store` (also `rollback`: a later generation was active here), `name`.
     public convenience init(
-        directory: String, name: String, chain: SealingChain, minimumSeals: Int?, log: Log,
+        directory: String, name: String, chain: SealingChain, minimumSeals: Int?, trustedKeyIDs: [KeyID], log: Log,
         onChange: @escaping @Sendable (KeyringState) -> Void
     ) throws(KeyringError) {
         try self.init(
-            directory: directory, name: name, chain: chain, minimumSeals: minimumSeals, log: log, pacing: Pacing(),
-            onChange: onChange)
+            directory: directory, name: name, chain: chain, minimumSeals: minimumSeals, trustedKeyIDs: trustedKeyIDs,
+            log: log, pacing: Pacing(), onChange: onChange)
     }
 
     /// A service that logs nothing and shows each step of a change to the files, for tests that end the process there.
@@ -51,8 +55,9 @@ public final class KeyringService: Sendable {
     }
 
     init(
-        directory: String, name: String, chain: SealingChain, minimumSeals: Int?, log: Log, pacing: Pacing,
-        observer: @escaping StoreObserver = { _ in }, onChange: @escaping @Sendable (KeyringState) -> Void
+        directory: String, name: String, chain: SealingChain, minimumSeals: Int?, trustedKeyIDs: [KeyID] = [],
+        log: Log, pacing: Pacing, observer: @escaping StoreObserver = { _ in },
+        onChange: @escaping @Sendable (KeyringState) -> Void
     ) throws(KeyringError) {
         let opened: (store: KeyringStore, stored: StoredKeyring, roles: Roles)
         do throws(StoreError) {
@@ -76,6 +81,7 @@ public final class KeyringService: Sendable {
         self.name = name
         self.chain = chain
         self.minimumSeals = minimumSeals ?? chain.members.count { !$0.unsealOnly && $0.backend.canUnseal }
+        self.trustedKeyIDs = trustedKeyIDs
         self.log = log
         self.pacing = pacing
         self.onChange = onChange

@@ -70,10 +70,10 @@ extension KeyringService {
         state.withLock { $0.keks[kekID]?.verifications[key] = KEKState.Verification(at: now, problem: problem) }
     }
 
-    /// Makes the active KEK's seal to this backend, if it has none.
+    /// Makes the active KEK's seal to this backend, if it has none and an operator wanted it to have one.
     ///
-    /// A backend that the record has a seal for is left alone even when it has another key now: whoever put a device of
-    /// his own in its place would get the KEK.
+    /// Only keys that the backend is known by get a seal, and the first one of a backend that `init` wanted and did not
+    /// reach. Whatever else it tells is left to `reseal`: whoever put a device of his own in its place would get the KEK.
     private func heal(_ index: Int) async {
         let member = chain.members[index]
         let now = pacing.now()
@@ -82,6 +82,11 @@ extension KeyringService {
             let record = state.keks[active.trusted.identity.kekID]?.record,
             !record.liveSeals.contains(where: { member.backend.serves($0.recipient) })
         else { return }
+        let pinned: [String]
+        switch mayHeal(index, record, active) {
+        case .success(let known): pinned = known
+        case .failure(let refusal): return healingFailed(index, refusal.reason)
+        }
         guard let due = state.health[index].healAt else {
             let due = now + .seconds(pacing.random(pacing.healDelay))
             self.state.withLock { $0.health[index].healAt = due }
@@ -94,14 +99,55 @@ extension KeyringService {
         }
         guard let recipients = finish(index, told) else { return }
         self.state.withLock { $0.health[index].recipients = recipients }
-        for recipient in recipients {
-            if let entry = record.entry(for: recipient.id) {
-                if entry.isTombstone { healingFailed(index, "recipient \(recipient.id) was removed from the keyring") }
-                continue
+        if pinned.isEmpty {
+            // Before anything is sealed to it: whatever happens now, no other key is its first one any more.
+            let entry = Pins.Entry(member.backend.name, recipients.map(\.id))
+            if let failure = pin([entry], active) { return healingFailed(index, failure) }
+            log(
+                .warning, "a backend that init did not reach has told its sealing key for the first time",
+                ("backend", member.backend.name), ("recipient", recipients.map(\.id).joined(separator: ", ")))
+        }
+        for recipient in recipients where record.entry(for: recipient.id) == nil {
+            guard pinned.isEmpty || pinned.contains(recipient.id) else {
+                return healingFailed(index, Unknown.changed(member.backend.name, pinned).reason)
             }
             guard let seal = finish(index, await member.makeSeal(active.trusted.kek, to: recipient)) else { return }
             add(seal, active, index)
         }
+    }
+
+    /// Why a backend gets no seal without an operator's command.
+    private struct Unknown: Error {
+        let reason: String
+
+        static func changed(_ backend: String, _ pinned: [String]) -> Unknown {
+            Unknown(
+                reason: "its sealing key is another one than \(pinned.joined(separator: ", ")), by which the keyring "
+                    + "knows it; if you have replaced it, run trousseau reseal --backend \(backend)")
+        }
+    }
+
+    /// The keys that the backend is known by and that may lack a seal; empty when its first one is still to come.
+    private func mayHeal(_ index: Int, _ record: Record, _ active: OpenedKEK) -> Result<[String], Unknown> {
+        let backend = chain.members[index].backend
+        let pins = pins(active)
+        guard let pinned = pins?.recipients(of: backend.name) else {
+            let what = pins == nil ? "\(directory)/\(PinsFile.name) is not there or was altered" : "it is new here"
+            return .failure(Unknown(reason: "\(what): run trousseau reseal, which seals to its key"))
+        }
+        if let removed = pinned.first(where: { record.entry(for: $0)?.isTombstone == true }) {
+            return .failure(Unknown(reason: "recipient \(removed) was removed from the keyring"))
+        }
+        if pinned.isEmpty {
+            // Pins that were put back from an older copy: it may have told its first key since.
+            let orphans = orphans(record, kind: backend.kind) { recipient in
+                chain.members.indices.contains { $0 != index && chain.members[$0].backend.serves(recipient) }
+            }
+            return orphans.isEmpty ? .success([]) : .failure(.changed(backend.name, orphans))
+        }
+        // It has a seal, but does not take it for its own any more.
+        let missing = pinned.filter { record.entry(for: $0) == nil }
+        return missing.isEmpty ? .failure(.changed(backend.name, pinned)) : .success(missing)
     }
 
     /// What the call answered; nil when it failed, which is then noted.
@@ -119,8 +165,12 @@ extension KeyringService {
     }
 
     private func healingFailed(_ member: Int, _ reason: String) {
+        let isNew = state.withLock { state in
+            defer { state.health[member].healingProblem = reason }
+            return state.health[member].healingProblem != reason
+        }
+        guard isNew else { return }
         log(.error, "a missing seal was not made", ("backend", chain.members[member].backend.name), ("reason", reason))
-        state.withLock { $0.health[member].healingProblem = reason }
     }
 
     /// Puts a seal that counts into the active record: on the disk first, then into what etcd is to carry.

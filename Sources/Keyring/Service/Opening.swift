@@ -136,7 +136,7 @@ extension KeyringService {
     }
 
     /// What may be asked for a KEK: no seal that was refused for good, and no seal that anyone could have made, unless a
-    /// KEK that this node trusts vouches for the record. Backends that fail come last.
+    /// KEK that this node trusts vouches for the record, or the operator does. Backends that fail come last.
     private func prepare(_ kekID: KEKID) -> Result<Job, Trouble> {
         let state = self.state.withLock { $0 }
         guard !state.isShutDown, let kek = state.keks[kekID] else { return .failure(ServiceState.shutDown) }
@@ -144,7 +144,10 @@ extension KeyringService {
             return .failure(rejection.trouble)
         }
         let floor = state.activeKEK?.trusted.identity.voucherFloor ?? 0
-        let isVouched = AdoptionRules.voucher(for: kek.record, among: state.trusted, floor: floor) != nil
+        let identity = kek.record.identity
+        let isVouched =
+            AdoptionRules.voucher(for: kek.record, among: state.trusted, floor: floor) != nil
+            || trustedKeyIDs.contains { $0.names(identity) }
         var candidates: [SealCandidate] = []
         var known: [ChainFailure.Attempt] = []
         for candidate in chain.candidates(local: kek.local, shared: kek.record.liveSeals) {
@@ -155,7 +158,9 @@ extension KeyringService {
                     .operatorMustAct,
                     "anyone could have made the seal to \(candidate.seal.recipient.id), and no KEK that this node "
                         + "trusts vouches for it",
-                    hint: "bring back a backend whose seals only its own key can make, such as an HSM")
+                    hint: "bring back a backend whose seals only its own key can make, or, if this is the KEK whose "
+                        + "key_id init printed (\(identity.keyring.name)/\(identity.generation)/\(identity.kekID)/...), "
+                        + "write that key_id into keyring.trustedKeyIDs")
                 known.append(ChainFailure.Attempt(candidate: candidate, error: error))
             } else {
                 candidates.append(candidate)

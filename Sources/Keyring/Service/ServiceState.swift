@@ -4,6 +4,8 @@ struct ServiceState: Sendable {
     var roles: Roles
     /// Every KEK that has a usable record on disk.
     var keks: [KEKID: KEKState] = [:]
+    /// By which keys the backends are known; their MAC is not checked yet.
+    var pins: Pins?
     /// Files that were left alone.
     var damaged: [DamagedFile]
     /// One for each member of the chain.
@@ -40,6 +42,7 @@ struct ServiceState: Sendable {
     /// Takes what the files say now; KEKs that are open stay as they are.
     mutating func take(_ stored: StoredKeyring) {
         damaged = stored.damaged
+        if activeKEK == nil { pins = stored.pins }
         var gone = Set(keks.keys)
         for record in stored.records {
             let kekID = record.record.identity.kekID

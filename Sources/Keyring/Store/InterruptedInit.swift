@@ -42,7 +42,7 @@ extension KeyringStore {
             for name in try local.names() where name.hasSuffix(LocalSealFile.suffix) { try local.remove(name) }
             try local.removeTemporaryFiles()
         }
-        for name in [RolesFile.name, HighestFile.name] + records { try directory.remove(name) }
+        for name in [RolesFile.name, HighestFile.name, PinsFile.name] + records { try directory.remove(name) }
     }
 
     private func checkIsMarked(

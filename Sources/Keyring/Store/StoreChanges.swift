@@ -32,6 +32,20 @@ extension KeyringStore {
         try change { (directory) throws(StoreError) in try KeyringStore.raise(directory, to: generation) }
     }
 
+    /// Stores the pins in place of earlier ones. A file that does not parse is replaced, too: it keeps nothing but seals
+    /// from being made, and an operator's command that makes it anew is what mends it.
+    ///
+    /// - Throws: `damaged` also when they cannot be stored.
+    func writePins(_ pins: Pins) throws(StoreError) {
+        let bytes: [UInt8]
+        do throws(FormatError) {
+            bytes = try PinsFile.encode(pins)
+        } catch {
+            throw StoreError(.damaged, path, "\(error)", hint: "configure fewer backends; nothing was changed")
+        }
+        try change { (directory) throws(StoreError) in try directory.write(PinsFile.name, bytes) }
+    }
+
     /// Stores a seal that is of use on this node only, in place of an earlier one of the same KEK to the same recipient.
     ///
     /// - Throws: `damaged` also when the seal is not one that can be stored.

@@ -7,6 +7,7 @@ extension KeyringStore {
         var damaged: [DamagedFile] = []
         let roles = read(RolesFile.name, limit: RolesFile.maximumSize, &damaged, RolesFile.decode)
         let highest = read(HighestFile.name, limit: HighestFile.maximumSize, &damaged, HighestFile.decode)
+        let pins = read(PinsFile.name, limit: PinsFile.maximumSize, &damaged, PinsFile.decode)
         var records: [StoredRecord] = []
         for name in try directory.names() where name.hasSuffix(RecordFile.suffix) && !name.hasPrefix(".") {
             let record = read(name, limit: RecordFile.maximumSize, &damaged) { (bytes) throws(FormatError) in
@@ -24,7 +25,7 @@ extension KeyringStore {
         let localSeals = loadLocalSeals(&damaged)
         return StoredKeyring(
             directory: path, records: records, damaged: damaged, roles: roles, highest: highest,
-            localSeals: localSeals)
+            pins: pins, localSeals: localSeals)
     }
 
     private func loadLocalSeals(_ damaged: inout [DamagedFile]) -> [StoredLocalSeal] {

@@ -34,6 +34,8 @@ public struct StoredKeyring: Sendable {
     public let roles: Roles?
     /// The highest generation that was ever active here; nil when the file is missing or damaged.
     public let highest: UInt64?
+    /// Nil when the file is missing or damaged: then no seal is made unasked.
+    public let pins: Pins?
     /// In order of the file names.
     public let localSeals: [StoredLocalSeal]
 

@@ -1,6 +1,5 @@
 internal import Crypto
 internal import Keyring
-internal import Synchronization
 
 /// Stands between every PIN and every C_Login: a PIN that was refused once is never sent again, by this process or by a
 /// later one, until its source changes. A supervisor that restarts us would otherwise lock the token.
@@ -12,16 +11,11 @@ internal import Synchronization
 ///   refused PIN was ours and its source has changed since: that is the operator's correction, and worth one attempt.
 ///   It also covers a crash between a refused C_Login and the guard's file: no file, so no attempt.
 final class PINGuard: Sendable {
-    private struct Refusal {
-        let salt: [UInt8]
-        let hash: [UInt8]
-    }
-
     private let source: PINSource
     private let directory: String
     private let allowCountLow: Bool
     private let log: Log
-    private let refusals = Mutex<[Refusal]>([])
+    private let refusals = RefusedPINs()
 
     init(_ source: PINSource, directory: String, allowCountLow: Bool, log: Log) {
         self.source = source
@@ -32,14 +26,14 @@ final class PINGuard: Sendable {
 
     /// Whether a login may be tried now; sends nothing.
     func check(_ token: TokenInfo) throws(PKCS11Error) {
-        _ = try judge(token, PINGuardFile(directory: directory, tokenSerial: token.serial).read())
+        _ = try judge(token, TokenPINGuard(directory: directory, tokenSerial: token.serial).read())
     }
 
     /// Logs in by `attempt`, which hands the PIN to C_Login exactly once.
     ///
     /// - Throws: `pinSource`, `pinBlocked`, or `call` for what has nothing to do with the PIN.
     func login(_ token: TokenInfo, _ attempt: (UnsafeRawBufferPointer) -> ReturnCode) throws(PKCS11Error) {
-        let file = PINGuardFile(directory: directory, tokenSerial: token.serial)
+        let file = TokenPINGuard(directory: directory, tokenSerial: token.serial)
         try file.locked { () throws(PKCS11Error) in
             let content = file.read()
             let pin = try judge(token, content)
@@ -56,7 +50,7 @@ final class PINGuard: Sendable {
             }
             // Before anything else: the next process must know.
             let stored = Result { () throws(PKCS11Error) in try file.commit() }
-            remember(pin)
+            refusals.remember(pin.secret)
             if case .failure(let problem) = stored { log(.error, problem.description, ("token", token.label)) }
             throw refused(token, code)
         }
@@ -70,12 +64,12 @@ final class PINGuard: Sendable {
         case .refused(let identity):
             if identity == pin.identity { throw blocked(token, "its PIN was refused before") }
         case .unreadable(let problem):
-            let path = PINGuardFile(directory: directory, tokenSerial: token.serial).path
+            let path = TokenPINGuard(directory: directory, tokenSerial: token.serial).path
             throw PKCS11Error(
                 .pinBlocked, "PIN guard \(path): \(problem)",
                 hint: "make sure that \(source.name) holds the right PIN, then remove the guard's file", level: .pin)
         }
-        if isRemembered(pin) { throw blocked(token, "it still holds a PIN that was refused before") }
+        if refusals.contains(pin.secret) { throw blocked(token, "it still holds a PIN that was refused before") }
         return pin
     }
 
@@ -112,27 +106,8 @@ final class PINGuard: Sendable {
 
     private var hint: String {
         switch source {
-        case .file(let path): "correct the PIN in \(path); nothing is sent to the token until that file changes"
+        case .file(let file): "correct the PIN in \(file.path); nothing is sent to the token until that file changes"
         case .inline: "put the right PIN into a file and name it by pinSource; nothing is sent to the token until then"
         }
-    }
-
-    private func remember(_ pin: borrowing PIN) {
-        guard let salt = try? Random.bytes(16), let hash = try? HMACSHA256.authenticate(salt, key: pin.secret) else {
-            return
-        }
-        refusals.withLock { list in
-            // Sixteen corrections that were all wrong: the oldest may go.
-            if list.count == 16 { list.removeFirst() }
-            list.append(Refusal(salt: salt, hash: hash))
-        }
-    }
-
-    private func isRemembered(_ pin: borrowing PIN) -> Bool {
-        for refusal in refusals.withLock({ $0 }) {
-            guard let hash = try? HMACSHA256.authenticate(refusal.salt, key: pin.secret) else { return true }
-            if ConstantTime.equal(hash, refusal.hash) { return true }
-        }
-        return false
     }
 }

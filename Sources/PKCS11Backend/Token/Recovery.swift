@@ -22,7 +22,7 @@ extension Token {
             try climb(to: .loggedIn)
             let (module, info) = state.withLock { ($0.module, $0.info) }
             guard let module, let info else { return false }
-            let file = PINGuardFile(directory: configuration.guardDirectory, tokenSerial: info.serial)
+            let file = TokenPINGuard(directory: configuration.guardDirectory, tokenSerial: info.serial)
             return try file.locked { () throws(PKCS11Error) in
                 let session = try Session(module, slot: info.slot, writable: true)
                 defer { session.close() }

@@ -52,13 +52,26 @@ enum InitCommand {
 
             Keep the key_id in a safe place: it tells this keyring from a forged one. It is not secret.
 
-            """
+            """ + (created.isAuthenticated ? "" : trustNeeded(created.keyID))
+    }
+
+    private static func trustNeeded(_ keyID: KeyID) -> String {
+        """
+
+        All its seals are made with public keys, so that anyone could have made them. A start opens them only on your
+        word; write it into the configuration:
+
+        keyring:
+          trustedKeyIDs: [\(keyID.text)]
+
+        """
     }
 
     private static func json(_ created: KeyringCreation.Created, directory: String) -> JSONValue {
         .members(
             ("keyring", .string(created.keyring.name)), ("directory", .string(directory)),
             ("keyID", .string(created.keyID.text)), ("kekID", .string(created.kekID.description)),
+            ("authenticated", .bool(created.isAuthenticated)),
             ("seals", .array(created.seals.map(StatusJSON.seal))))
     }
 }

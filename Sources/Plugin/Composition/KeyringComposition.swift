@@ -32,6 +32,22 @@ enum KeyringComposition {
         }
     }
 
+    /// The operator's word for KEKs whose seals anyone could have made.
+    ///
+    /// - Throws: `CommandFailure` with code `configuration`.
+    static func trustedKeyIDs(_ configuration: PluginConfiguration) throws(CommandFailure) -> [KeyID] {
+        var keyIDs: [KeyID] = []
+        for text in configuration.keyring.trustedKeyIDs {
+            do throws(FormatError) {
+                keyIDs.append(try KeyID(text))
+            } catch {
+                throw CommandFailure(
+                    .configuration, "keyring.trustedKeyIDs: \(text): \(error)", hint: "copy it from what init printed")
+            }
+        }
+        return keyIDs
+    }
+
     /// A failure of the keyring, for the command line.
     static func failure(_ error: KeyringError) -> CommandFailure {
         let code: ExitCode =

@@ -55,11 +55,13 @@ enum ServeCommand {
         _ configuration: PluginConfiguration, _ notification: ServiceNotification, _ log: Log
     ) throws(CommandFailure) -> KeyringService {
         let chain = try KeyringComposition.chain(configuration, log: log)
+        let trustedKeyIDs = try KeyringComposition.trustedKeyIDs(configuration)
         let service: KeyringService
         do throws(KeyringError) {
             service = try KeyringService(
                 directory: configuration.keyring.directory, name: configuration.keyring.name, chain: chain,
-                minimumSeals: configuration.keyring.minimumSeals, log: log,
+                minimumSeals: configuration.keyring.minimumSeals,
+                trustedKeyIDs: trustedKeyIDs, log: log,
                 onChange: { state in
                     notification.status(state.description)
                     // Libraries are loaded and keys are open: from here on little more is needed.

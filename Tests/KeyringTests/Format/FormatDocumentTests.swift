@@ -99,7 +99,8 @@ struct FormatDocumentTests {
             "above \(Publication.warningSize)", "at most \(KeyID.maximumSize) bytes",
             "\(Envelope.ciphertextSizes.lowerBound) to \(Envelope.ciphertextSizes.upperBound) bytes",
             "1 to \(Envelope.plaintextSizes.upperBound)", "1 to \(LocalSealFile.maximumSealSize) bytes",
-            "`\(MarkerFile.name)`", "`\(RolesFile.name)`", "`\(HighestFile.name)`",
+            "`\(MarkerFile.name)`", "`\(RolesFile.name)`", "`\(PinsFile.name)`",
+            "`\(HighestFile.name)`",
         ])
     func bounds(_ text: String) {
         #expect(vector.document.lowercased().contains(text.lowercased()), "not in docs/formats.md")

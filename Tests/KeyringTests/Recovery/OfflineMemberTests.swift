@@ -78,8 +78,8 @@ struct OfflineMemberTests {
         try await TemporaryDirectory.with { directory in
             let hsm = try MemoryBackend("hsm")
             let offline = try OfflineBackend()
-            _ = try await create(directory, [.init(hsm)])
-            offline.key.set(.fails(.sample(.operatorMustAct)), .probe)
+            offline.key.set(.fails(.sample(.operatorMustAct)))
+            _ = try await create(directory, [.init(hsm), member(offline)], minimumSeals: 1)
             try await Rig.with(directory + "/keyring", [.init(hsm), member(offline)]) { rig in
                 await rig.phases.reached(.serving)
                 await rig.clockwork.reached(.maintenance(1))

@@ -189,7 +189,8 @@ import Testing
         second.set(.waits, .seal)
         try await TemporaryDirectory.with { directory in
             let path = directory + "/keyring"
-            try await Rig.write(path, [kek], to: [first])
+            let pins = [first, second].map { Pins.Entry($0.name, [$0.recipient.id]) }
+            try await Rig.write(path, [kek], to: [first], pins: pins)
             try await Rig.with(path, [.init(first), .init(second)]) { (rig: Rig) async throws in
                 await second.reached(.seal)
                 async let report = rig.service.reseal(ResealOptions(), until: .now + .seconds(60))

@@ -15,7 +15,8 @@ import Testing
             let second = try MemoryBackend("second", key: 2)
             let kek = try Sample.kek(1)
             let path = directory + "/keyring"
-            try await Rig.write(path, [kek], to: Array([first, second].prefix(count)))
+            try await Rig.write(
+                path, [kek], to: Array([first, second].prefix(count)), pins: MaintenanceTests.pins([first, second]))
             try await Rig.with(path, [.init(first), .init(second, unsealOnly: unsealOnly)], change: change) {
                 (rig: Rig) async throws in
                 await rig.phases.reached(.serving)
@@ -24,6 +25,10 @@ import Testing
             first.release()
             second.release()
         }
+    }
+
+    private static func pins(_ backends: [MemoryBackend]) -> [Pins.Entry] {
+        backends.map { Pins.Entry($0.name, [$0.recipient.id]) }
     }
 
     @Test func aBackendThatGoesAwayIsReportedAndSoIsItsReturn() async throws {
@@ -167,7 +172,7 @@ import Testing
             second.set(.lies, .unseal)
             let kek = try Sample.kek(1)
             let path = directory + "/keyring"
-            try await Rig.write(path, [kek], to: [first])
+            try await Rig.write(path, [kek], to: [first], pins: MaintenanceTests.pins([first, second]))
             try await Rig.with(path, [.init(first), .init(second)]) { (rig: Rig) async throws in
                 await rig.phases.reached(.serving)
                 await rig.clockwork.reached(.maintenance(1))

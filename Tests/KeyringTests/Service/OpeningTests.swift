@@ -167,12 +167,39 @@ import Testing
             try await Rig.with(path, [.init(open)]) { (rig: Rig) async throws in
                 let blocked = await rig.phases.reached(.blocked)
                 #expect(blocked.reason?.contains("anyone could have made the seal") == true)
-                #expect(blocked.hint?.contains("HSM") == true)
+                #expect(blocked.hint?.contains("only its own key can make") == true)
                 #expect(open.calls(.unseal) == 0)
             }
             try await Rig.with(path, [.init(open), .init(hsm)]) { (rig: Rig) async throws in
                 await rig.phases.reached(.serving)
                 #expect(try rig.kek(kek).openedBy == "hsm")
+            }
+        }
+    }
+
+    @Test("The operator's word for a KEK opens its seals that anyone could have made, and no other KEK's")
+    func trustedKeyIDs() async throws {
+        try await TemporaryDirectory.with { directory in
+            let open = try MemoryBackend("tpm", key: 1, isAuthenticating: false)
+            let (kek, other) = (try Sample.kek(1), try Sample.kek(2))
+            let path = directory + "/keyring"
+            try await Rig.write(path, [kek], to: [open])
+            let wrong = [
+                "prod/1/\(other.id)/aaaaaaaa", "prod/2/\(kek.id)/aaaaaaaa", "other/1/\(kek.id)/aaaaaaaa",
+            ]
+            try await Rig.with(path, [.init(open)], trustedKeyIDs: wrong.map { try KeyID($0) }) {
+                (rig: Rig) async throws in
+                let blocked = await rig.phases.reached(.blocked)
+                #expect(blocked.hint?.contains("keyring.trustedKeyIDs") == true)
+                #expect(blocked.hint?.contains("prod/1/\(kek.id)/") == true)
+                #expect(open.calls(.unseal) == 0)
+            }
+            let right = try KeyID("prod/1/\(kek.id)/aaaaaaaa")
+            // A service shuts its backends down with itself.
+            let again = try MemoryBackend("tpm", key: 1, isAuthenticating: false)
+            try await Rig.with(path, [.init(again)], trustedKeyIDs: [right]) { (rig: Rig) async throws in
+                await rig.phases.reached(.serving)
+                #expect(try rig.kek(kek).openedBy == "tpm")
             }
         }
     }

@@ -18,7 +18,7 @@ final class Rig: Sendable {
     /// Opens the service; `start` runs it.
     init(
         _ directory: String, _ chain: SealingChain, name: String = "prod", minimumSeals: Int? = nil,
-        change: (inout Pacing) -> Void = { _ in }
+        trustedKeyIDs: [KeyID] = [], change: (inout Pacing) -> Void = { _ in }
     ) throws {
         self.directory = directory
         self.chain = chain
@@ -29,7 +29,8 @@ final class Rig: Sendable {
         change(&pacing)
         let phases = phases
         service = try KeyringService(
-            directory: directory, name: name, chain: chain, minimumSeals: minimumSeals, log: logs.log, pacing: pacing
+            directory: directory, name: name, chain: chain, minimumSeals: minimumSeals,
+            trustedKeyIDs: trustedKeyIDs, log: logs.log, pacing: pacing
         ) { phases.add($0) }
     }
 
@@ -49,9 +50,11 @@ final class Rig: Sendable {
     /// A service over the keyring in `directory`, running while `body` does.
     static func with<R>(
         _ directory: String, _ members: [SealingChain.Member], name: String = "prod", minimumSeals: Int? = nil,
-        change: (inout Pacing) -> Void = { _ in }, _ body: (Rig) async throws -> R
+        trustedKeyIDs: [KeyID] = [], change: (inout Pacing) -> Void = { _ in }, _ body: (Rig) async throws -> R
     ) async throws -> R {
-        let rig = try await opened(directory, members, name: name, minimumSeals: minimumSeals, change: change)
+        let rig = try await opened(
+            directory, members, name: name, minimumSeals: minimumSeals, trustedKeyIDs: trustedKeyIDs,
+            change: change)
         rig.start()
         do {
             let result = try await body(rig)
@@ -67,14 +70,14 @@ final class Rig: Sendable {
     /// until it executes its program.
     static func opened(
         _ directory: String, _ members: [SealingChain.Member], name: String = "prod", minimumSeals: Int? = nil,
-        change: (inout Pacing) -> Void = { _ in }
+        trustedKeyIDs: [KeyID] = [], change: (inout Pacing) -> Void = { _ in }
     ) async throws -> Rig {
         var rig: Rig?
         try await eventually("the keyring's lock is free", within: .seconds(20)) {
             do {
                 rig = try Rig(
                     directory, SealingChain(members, log: .none), name: name, minimumSeals: minimumSeals,
-                    change: change)
+                    trustedKeyIDs: trustedKeyIDs, change: change)
             } catch let error as KeyringError where error.storeCode == .locked {
                 return false
             }
@@ -127,8 +130,11 @@ final class Rig: Sendable {
 
 extension Rig {
     /// Writes a keyring: one record for each KEK, generations from 1, each sealed to `backends`.
+    ///
+    /// - Parameter pins: what backends are known by; nil for `backends` by their keys.
     static func write(
-        _ directory: String, _ keks: [KEK], active: Int? = nil, prepared: Int? = nil, to backends: [MemoryBackend]
+        _ directory: String, _ keks: [KEK], active: Int? = nil, prepared: Int? = nil, to backends: [MemoryBackend],
+        pins: [Pins.Entry]? = nil
     ) async throws {
         let keyring = try Sample.keyring()
         let store = try KeyringStore.create(directory, keyring: keyring)
@@ -141,6 +147,10 @@ extension Rig {
         try store.writeRoles(
             Roles(
                 active: records[active].identity, prepared: prepared.map { records[$0].identity }, under: keks[active]))
+        try store.writePins(
+            Pins(
+                records[active].identity, pins ?? backends.map { Pins.Entry($0.name, [$0.recipient.id]) },
+                under: keks[active]))
         try store.finishCreation()
     }
 

@@ -1,3 +1,4 @@
+internal import Keyring
 internal import Synchronization
 internal import Testing
 
@@ -7,7 +8,7 @@ internal import Testing
 struct CallThreadsTests {
     @Test("a hung call is abandoned at the deadline, others go on, and the stop says that it hangs")
     func hung() async throws {
-        let threads = CallThreads("hsm", limit: 2)
+        let threads = ModuleCalls("hsm", limit: 2)
         let gate = Semaphore()
         let began = ContinuousClock.now
         await #expect(throws: PKCS11Error.self) {
@@ -23,7 +24,7 @@ struct CallThreadsTests {
 
     @Test("calls beyond the queue are refused at once; one whose caller has gone is not made")
     func bounded() async throws {
-        let threads = CallThreads("hsm", limit: 1)
+        let threads = ModuleCalls("hsm", limit: 1)
         let gate = Semaphore()
         let entered = Semaphore()
         let made = Counter()
@@ -58,7 +59,7 @@ struct CallThreadsTests {
 
     @Test("after the stop nothing is taken")
     func stopped() async {
-        let threads = CallThreads("hsm", limit: 1)
+        let threads = ModuleCalls("hsm", limit: 1)
         #expect(await threads.stop(until: .now + .seconds(60)))
         await #expect(throws: PKCS11Error.self) {
             try await threads.run(until: .now + .seconds(1)) { () throws(PKCS11Error) in }

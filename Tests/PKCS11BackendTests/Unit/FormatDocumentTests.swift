@@ -56,6 +56,6 @@ struct FormatDocumentTests {
     @Test("has the PIN guard's file")
     func pinGuard() throws {
         let serial = String(decoding: try vector.bytes("token serial"), as: UTF8.self)
-        #expect(PINGuardFile(directory: "/d", tokenSerial: serial).path == "/d/\(try vector.text("PIN guard file"))")
+        #expect(TokenPINGuard(directory: "/d", tokenSerial: serial).path == "/d/\(try vector.text("PIN guard file"))")
     }
 }

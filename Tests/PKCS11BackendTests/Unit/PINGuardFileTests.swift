@@ -1,3 +1,4 @@
+internal import Keyring
 internal import TestSupport
 internal import Testing
 
@@ -11,7 +12,7 @@ struct PINGuardFileTests {
     @Test("what was written is read, and removed for good")
     func roundTrip() throws {
         try TemporaryDirectory.with { folder in
-            let file = PINGuardFile(directory: folder, tokenSerial: "0a/../b")
+            let file = TokenPINGuard(directory: folder, tokenSerial: "0a/../b")
             #expect(file.read() == .absent)
             try file.write(identity)
             #expect(file.read() == .refused(identity))
@@ -28,14 +29,14 @@ struct PINGuardFileTests {
     @Test("a damaged file, one cut anywhere, or another token's, holds every PIN back")
     func damage() throws {
         try TemporaryDirectory.with { folder in
-            let file = PINGuardFile(directory: folder, tokenSerial: "1")
+            let file = TokenPINGuard(directory: folder, tokenSerial: "1")
             try file.write(identity)
             let whole = try Files.read(file.path)
             for count in whole.indices {
                 try Files.write(whole[..<count], to: file.path)
                 #expect(file.read() == .unreadable("not a PIN guard of this version"))
             }
-            let other = PINGuardFile(directory: folder, tokenSerial: "2")
+            let other = TokenPINGuard(directory: folder, tokenSerial: "2")
             try Files.write(whole, to: other.path)
             #expect(other.read() == .unreadable("not a PIN guard of this version"))
         }
@@ -43,8 +44,16 @@ struct PINGuardFileTests {
 
     @Test("a folder that is not there is an error before any login")
     func noFolder() {
-        let file = PINGuardFile(directory: "/nowhere/at/all", tokenSerial: "1")
+        let file = TokenPINGuard(directory: "/nowhere/at/all", tokenSerial: "1")
         #expect(throws: PKCS11Error.self) { try file.locked {} }
         #expect(throws: PKCS11Error.self) { try file.write(identity) }
+    }
+}
+
+extension TokenPINGuard {
+    /// As a refused login does.
+    fileprivate func write(_ identity: PINIdentity) throws(PKCS11Error) {
+        try prepare(identity)
+        try commit()
     }
 }

@@ -1,6 +1,7 @@
 internal import CLinux
 internal import Crypto
 internal import Glibc
+internal import Keyring
 internal import TestSupport
 internal import Testing
 
@@ -22,7 +23,7 @@ struct PINSourceTests {
     @Test("three ways to write one path")
     func goodSource() throws {
         for text in ["/etc/pin", "file:/etc/pin", "file:///etc/pin"] {
-            #expect(try PINSource(text) == .file("/etc/pin"))
+            #expect(try PINSource(text) == .file(PINFile("/etc/pin")))
         }
     }
 

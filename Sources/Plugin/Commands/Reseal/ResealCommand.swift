@@ -61,11 +61,13 @@ enum ResealCommand {
             writer.log(.warning, warning)
         }
         let chain = try KeyringComposition.chain(configuration, log: writer.log)
+        let trustedKeyIDs = try KeyringComposition.trustedKeyIDs(configuration)
         let service: KeyringService
         do throws(KeyringError) {
             service = try KeyringService(
                 directory: configuration.keyring.directory, name: configuration.keyring.name, chain: chain,
-                minimumSeals: configuration.keyring.minimumSeals, log: writer.log, onChange: { _ in })
+                minimumSeals: configuration.keyring.minimumSeals,
+                trustedKeyIDs: trustedKeyIDs, log: writer.log, onChange: { _ in })
         } catch {
             throw KeyringComposition.failure(error)
         }

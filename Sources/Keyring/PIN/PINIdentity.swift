@@ -1,7 +1,8 @@
+internal import CLinux
 internal import Glibc
 
 /// Which file a PIN came from: as much as changes when an operator corrects it. Says nothing about the PIN.
-struct PINFileIdentity: Sendable, Equatable {
+package struct PINFileIdentity: Sendable, Equatable {
     let device: UInt64
     let inode: UInt64
     /// Nanoseconds since 1970.
@@ -10,6 +11,7 @@ struct PINFileIdentity: Sendable, Equatable {
     /// Bytes.
     let size: Int64
 
+    /// Of an open file.
     init(_ entry: stat) {
         device = UInt64(entry.st_dev)
         inode = UInt64(entry.st_ino)
@@ -24,13 +26,13 @@ struct PINFileIdentity: Sendable, Equatable {
 }
 
 /// What held a PIN.
-enum PINIdentity: Sendable, Equatable {
+package enum PINIdentity: Sendable, Equatable {
     case file(PINFileIdentity)
     /// The configuration's URI; it has no identity of its own, so a guard on it ends only by hand.
     case inline
 
     /// One line, as the guard's file holds it.
-    var text: String {
+    package var text: String {
         switch self {
         case .file(let file): "file \(file.device) \(file.inode) \(file.modified) \(file.changed) \(file.size)"
         case .inline: "inline"
@@ -38,7 +40,7 @@ enum PINIdentity: Sendable, Equatable {
     }
 
     /// Nil unless `text` is exactly what `text` of some identity would be.
-    init?(text: some StringProtocol) {
+    package init?(text: some StringProtocol) {
         if text == "inline" {
             self = .inline
             return
@@ -54,7 +56,8 @@ enum PINIdentity: Sendable, Equatable {
 }
 
 extension PINFileIdentity {
-    init(device: UInt64, inode: UInt64, modified: Int64, changed: Int64, size: Int64) {
+    /// Nanoseconds since 1970, and bytes.
+    package init(device: UInt64, inode: UInt64, modified: Int64, changed: Int64, size: Int64) {
         self.device = device
         self.inode = inode
         self.modified = modified

@@ -1,11 +1,10 @@
 internal import CLinux
 internal import Glibc
-internal import Keyring
 internal import Synchronization
 
-/// A few threads for blocking C calls. A call cannot be cancelled: whoever waits for one races its end against a
-/// deadline and abandons it, and the thread goes on with it.
-final class CallThreads: Sendable {
+/// A backend's own threads for blocking C calls. A call cannot be cancelled: whoever waits for one races its end against
+/// a deadline and abandons it, and the thread goes on with it.
+package final class CallThreads: Sendable {
     private struct State {
         var queue: [@Sendable () -> Void] = []
         var threads: [pthread_t] = []
@@ -17,52 +16,50 @@ final class CallThreads: Sendable {
     }
 
     /// Calls that may wait for a thread; more are refused at once.
-    static let queueLimit = 8
+    package static let queueLimit = 8
 
     private let limit: Int
-    private let name: String
     private let state = Mutex(State())
     private let wakeUps = Semaphore()
 
     /// At most `limit` threads, started when needed.
-    init(_ name: String, limit: Int) {
-        self.name = name
+    package init(limit: Int) {
         self.limit = limit
     }
 
     /// Runs `body` on one of the threads and waits for it, at most until `deadline`. A call whose caller has gone before
     /// it began is not made.
-    func run<R: Sendable>(
-        until deadline: ContinuousClock.Instant, _ body: @escaping @Sendable () throws(PKCS11Error) -> R
-    ) async throws(PKCS11Error) -> R {
-        let answer: Result<R, PKCS11Error> = await withCheckedContinuation { continuation in
-            let race = Race(continuation)
-            let queued = submit {
+    package func answer<R: Sendable>(
+        until deadline: ContinuousClock.Instant, _ body: @escaping @Sendable () -> R
+    ) async throws(CallRefusal) -> R {
+        let answer: Result<R, CallRefusal> = await withCheckedContinuation { continuation in
+            let race = CallRace(continuation)
+            let refusal = submit {
                 guard race.isOpen else { return }
-                race.finish(Result { () throws(PKCS11Error) in try body() })
+                race.finish(.success(body()))
             }
-            if let refusal = queued {
+            if let refusal {
                 race.finish(.failure(refusal))
                 return
             }
             race.arm(
                 Task {
                     try? await Task.sleep(until: deadline, clock: .continuous)
-                    race.finish(.failure(self.late))
+                    race.finish(.failure(.late))
                 })
         }
         return try answer.get()
     }
 
     /// How long the oldest call has been running, or nil when there is none.
-    var oldestCall: Duration? {
+    package var oldestCall: Duration? {
         state.withLock { $0.running.values.min() }.map { ContinuousClock.now - $0 }
     }
 
     /// Takes no more calls and waits for those in flight, at most until `deadline`.
     ///
     /// - Returns: whether all threads have ended. If not, the library must not be finalized.
-    func stop(until deadline: ContinuousClock.Instant) async -> Bool {
+    package func stop(until deadline: ContinuousClock.Instant) async -> Bool {
         let threads = state.withLock { state in
             state.stopping = true
             return state.threads
@@ -91,24 +88,14 @@ final class CallThreads: Sendable {
         return true
     }
 
-    private var late: PKCS11Error {
-        PKCS11Error(
-            .deadline, "\(name): no answer in time", hint: "check the HSM and its connection", errorClass: .retry)
-    }
-
-    private func submit(_ call: @escaping @Sendable () -> Void) -> PKCS11Error? {
-        state.withLock { state -> PKCS11Error? in
-            guard !state.stopping else {
-                return PKCS11Error(.shutdown, "\(name): shut down", errorClass: .retry)
-            }
+    private func submit(_ call: @escaping @Sendable () -> Void) -> CallRefusal? {
+        state.withLock { state -> CallRefusal? in
+            guard !state.stopping else { return .stopped }
             guard state.queue.count < CallThreads.queueLimit else {
-                let since = state.running.values.min().map { " for \((ContinuousClock.now - $0).components.seconds) s" }
-                return PKCS11Error(
-                    .deadline, "\(name): the HSM is busy\(since ?? "")", hint: "check the HSM and its connection",
-                    errorClass: .retry)
+                return .busy(for: state.running.values.min().map { ContinuousClock.now - $0 })
             }
             if state.idle <= state.queue.count, state.threads.count < limit, !start(&state), state.threads.isEmpty {
-                return PKCS11Error(.call, "pthread_create: \(systemError(errno))", errorClass: .retry)
+                return .noThread(errno)
             }
             state.queue.append(call)
             wakeUps.signal()
@@ -170,15 +157,15 @@ final class CallThreads: Sendable {
 }
 
 /// One answer for one waiter: whoever comes first.
-private final class Race<R: Sendable>: Sendable {
+private final class CallRace<R: Sendable>: Sendable {
     private struct State {
-        var continuation: CheckedContinuation<Result<R, PKCS11Error>, Never>?
+        var continuation: CheckedContinuation<Result<R, CallRefusal>, Never>?
         var timer: Task<Void, Never>?
     }
 
     private let state: Mutex<State>
 
-    init(_ continuation: CheckedContinuation<Result<R, PKCS11Error>, Never>) {
+    init(_ continuation: CheckedContinuation<Result<R, CallRefusal>, Never>) {
         state = Mutex(State(continuation: continuation))
     }
 
@@ -192,7 +179,7 @@ private final class Race<R: Sendable>: Sendable {
         if isOver { timer.cancel() }
     }
 
-    func finish(_ answer: Result<R, PKCS11Error>) {
+    func finish(_ answer: Result<R, CallRefusal>) {
         let (continuation, timer) = state.withLock { ($0.continuation.take(), $0.timer.take()) }
         continuation?.resume(returning: answer)
         timer?.cancel()

@@ -2,31 +2,39 @@ internal import CLinux
 internal import Crypto
 internal import Glibc
 
-/// The part of the PIN guard that outlives the process: which source held the PIN that a token refused.
+/// The part of the PIN guard that outlives the process: which source held the PIN that a device refused.
 ///
-/// One small text file a token in the guard folder. It holds no PIN and no hash of one: a four-digit PIN is found from
+/// One small text file a device in the guard folder. It holds no PIN and no hash of one: a four-digit PIN is found from
 /// its hash at once. A file that does not parse counts as a guard on every source.
-struct PINGuardFile: Sendable {
-    let path: String
+package struct PINGuardFile: Sendable {
+    /// Absolute.
+    package let path: String
     private let directory: String
-    private let tokenSerial: String
+    private let deviceLine: String
 
-    /// The guard of the token with this serial; nothing is opened.
-    init(directory: String, tokenSerial: String) {
+    /// The guard of one device; nothing is opened.
+    ///
+    /// - Parameters:
+    ///   - kind: the backend's: "pkcs11".
+    ///   - device: what the backend calls what it logs in to: "token".
+    ///   - identity: which one it is, in any bytes.
+    package init(directory: String, kind: String, device: String, identity: [UInt8]) {
         self.directory = directory
-        self.tokenSerial = tokenSerial
         // Serials are the vendor's text: hexadecimal keeps them from being paths.
-        path = directory + "/pkcs11-" + Hex.encode(Array(tokenSerial.utf8)) + ".pin-guard"
+        let name = Hex.encode(identity)
+        path = "\(directory)/\(kind)-\(name).pin-guard"
+        deviceLine = "\(device) \(name)"
     }
 
     /// What the file says.
-    enum Content: Equatable {
+    package enum Content: Equatable {
         case absent
         case refused(PINIdentity)
         case unreadable(String)
     }
 
-    func read() -> Content {
+    /// Never waits.
+    package func read() -> Content {
         let file = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
         guard file >= 0 else { return errno == ENOENT ? .absent : .unreadable(systemError(errno)) }
         defer { close(file) }
@@ -35,23 +43,23 @@ struct PINGuardFile: Sendable {
         guard count >= 0 else { return .unreadable(systemError(errno)) }
         let lines = String(decoding: bytes.prefix(count), as: UTF8.self)
             .split(separator: "\n", omittingEmptySubsequences: false)
-        guard lines.count == 4, lines[0] == header, lines[1] == serialLine, lines[3].isEmpty,
+        guard lines.count == 4, lines[0] == header, lines[1] == deviceLine, lines[3].isEmpty,
             let identity = PINIdentity(text: lines[2])
         else { return .unreadable("not a PIN guard of this version") }
         return .refused(identity)
     }
 
     /// Durable when it returns: the file and its folder's entry were synced.
-    func write(_ identity: PINIdentity) throws(PKCS11Error) {
+    package func write(_ identity: PINIdentity) throws(PINFailure) {
         try prepare(identity)
         try commit()
     }
 
     /// Writes all of it to a place of its own: what is left for `commit` wants no room on the disk.
-    func prepare(_ identity: PINIdentity) throws(PKCS11Error) {
+    package func prepare(_ identity: PINIdentity) throws(PINFailure) {
         let file = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0o600)
         guard file >= 0 else { throw failure("write", errno) }
-        let text = Array("\(header)\n\(serialLine)\n\(identity.text)\n".utf8)
+        let text = Array("\(header)\n\(deviceLine)\n\(identity.text)\n".utf8)
         let written = Glibc.write(file, text, text.count)
         let problem =
             written == text.count && fsync(file) == 0 ? 0 : written < 0 || written == text.count ? errno : ENOSPC
@@ -63,15 +71,16 @@ struct PINGuardFile: Sendable {
     }
 
     /// Puts what was prepared into force.
-    func commit() throws(PKCS11Error) {
+    package func commit() throws(PINFailure) {
         guard rename(temporary, path) == 0 else { throw failure("rename", errno) }
         try syncDirectory()
     }
 
     /// Removes what was prepared.
-    func discard() { unlink(temporary) }
+    package func discard() { unlink(temporary) }
 
-    func remove() throws(PKCS11Error) {
+    /// Durable when it returns; a file that is not there is no error.
+    package func remove() throws(PINFailure) {
         guard unlink(path) == 0 else {
             if errno == ENOENT { return }
             throw failure("remove", errno)
@@ -79,33 +88,45 @@ struct PINGuardFile: Sendable {
         try syncDirectory()
     }
 
-    /// Runs `body` while no other process logs in to this token through a guard.
+    /// Keeps other processes from logging in to this device through a guard until it is released.
+    package struct Lock: Sendable {
+        fileprivate let file: Int32
+
+        /// To be called once.
+        package func release() { close(file) }
+    }
+
+    /// Waits for whoever holds the lock.
     ///
-    /// - Throws: `pinBlocked` when the guard folder cannot be written: a refused PIN could not be remembered.
-    func locked<R>(_ body: () throws(PKCS11Error) -> R) throws(PKCS11Error) -> R {
+    /// - Throws: `blocked` when the guard folder cannot be written: a refused PIN could not be remembered.
+    package func lock() throws(PINFailure) -> Lock {
         let lock = open(path + ".lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
         guard lock >= 0 else { throw failure("lock", errno) }
-        defer { close(lock) }
         while flock(lock, LOCK_EX) != 0 {
-            guard errno == EINTR else { throw failure("lock", errno) }
+            guard errno == EINTR else {
+                let problem = errno
+                close(lock)
+                throw failure("lock", problem)
+            }
         }
-        return try body()
+        return Lock(file: lock)
     }
 
     private var temporary: String { path + ".new" }
     private var header: String { "trousseau pin guard 1" }
-    private var serialLine: String { "token \(Hex.encode(Array(tokenSerial.utf8)))" }
 
-    private func syncDirectory() throws(PKCS11Error) {
+    private func syncDirectory() throws(PINFailure) {
         let folder = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard folder >= 0 else { throw failure("sync", errno) }
         defer { close(folder) }
         guard fsync(folder) == 0 else { throw failure("sync", errno) }
     }
 
-    private func failure(_ what: String, _ code: Int32) -> PKCS11Error {
-        PKCS11Error(
-            .pinBlocked, "PIN guard \(path): cannot \(what): \(systemError(code))",
-            hint: "no login without it, since a refused PIN has to be remembered: make \(directory) writable")
+    private func failure(_ what: String, _ code: Int32) -> PINFailure {
+        PINFailure(
+            .blocked, "PIN guard \(path): cannot \(what): \(systemError(code))",
+            hint: "no login without it, since a refused PIN has to be remembered: "
+                + (code == ENOENT
+                    ? "trousseau init makes it, or mkdir -p -m 0700 \(directory)" : "make \(directory) writable"))
     }
 }

@@ -1,11 +1,12 @@
 internal import Glibc
 
-/// A POSIX semaphore that begins at 0.
-final class Semaphore: @unchecked Sendable {
+/// A POSIX semaphore that begins at 0, for threads that may block.
+package final class Semaphore: @unchecked Sendable {
     // Sendable: the semaphore is made for several threads, and the pointer never changes.
     private let semaphore: UnsafeMutablePointer<sem_t>
 
-    init() {
+    /// Nothing is signalled yet.
+    package init() {
         semaphore = .allocate(capacity: 1)
         semaphore.initialize(to: sem_t())
         sem_init(semaphore, 0, 0)
@@ -16,11 +17,13 @@ final class Semaphore: @unchecked Sendable {
         semaphore.deallocate()
     }
 
-    func signal() {
+    /// Lets one waiter go on.
+    package func signal() {
         sem_post(semaphore)
     }
 
-    func wait() {
+    /// Waits for a signal.
+    package func wait() {
         while sem_wait(semaphore) != 0 && errno == EINTR {}
     }
 }

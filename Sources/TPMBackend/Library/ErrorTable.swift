@@ -1,0 +1,134 @@
+internal import Keyring
+
+/// What the device's thread does about a failure before the same work is tried again.
+enum Remedy: Sendable, Hashable {
+    /// Nothing helps.
+    case none
+    /// Wait a little, at most `Device.patience` times.
+    case wait
+    /// The connection and all that hung on it are gone: open the device anew, once.
+    case reopen
+    /// The TPM was reset and nobody has started it: TPM2_Startup, once.
+    case startUp
+    /// Flush what this process may have left behind, and open the device anew, once.
+    case makeRoom
+}
+
+/// Which command a TPM answered: the same code means different things to different commands.
+enum Command: String, Sendable {
+    case open = "opening the TPM"
+    case startUp = "TPM2_Startup"
+    case readPublic = "TPM2_ReadPublic"
+    case createPrimary = "TPM2_CreatePrimary"
+    case evictControl = "TPM2_EvictControl"
+    case startSession = "TPM2_StartAuthSession"
+    case create = "TPM2_Create"
+    case importObject = "TPM2_Import"
+    case load = "TPM2_Load"
+    case unseal = "TPM2_Unseal"
+    case policy = "TPM2_Policy…"
+    case getCapability = "TPM2_GetCapability"
+    case pcrRead = "TPM2_PCR_Read"
+    case loadExternal = "TPM2_LoadExternal"
+    case verifySignature = "TPM2_VerifySignature"
+    case flush = "TPM2_FlushContext"
+}
+
+extension TPMError {
+    /// The one table from TSS2_RC to what to do; total.
+    init(_ command: Command, _ rc: ReturnCode) {
+        switch rc.layer {
+        case .tpm: self.init(fromTPM: command, rc)
+        case .transport: self.init(fromTransport: command, rc)
+        case .library: self.init(fromLibrary: command, rc)
+        }
+    }
+
+    private init(fromTPM command: Command, _ rc: ReturnCode) {
+        if rc.isFormatOne {
+            self.init(formatOne: command, rc)
+            return
+        }
+        switch rc.base {
+        case TPMCode.retry, TPMCode.yielded, TPMCode.testing, TPMCode.canceled, TPMCode.nvRate, TPMCode.nvUnavailable:
+            self.init(command, rc, "the TPM is busy", .retry, .wait)
+        case TPMCode.initialize:
+            self.init(command, rc, "the TPM was reset and not started", .reopen, .startUp)
+        case TPMCode.references:
+            self.init(command, rc, "the TPM was reset", .reopen, .reopen)
+        case TPMCode.objectMemory, TPMCode.sessionMemory, TPMCode.memory, TPMCode.sessionHandles,
+            TPMCode.objectHandles, TPMCode.contextGap:
+            self.init(
+                command, rc, "the TPM is full", .retry, .makeRoom,
+                hint: "another program keeps objects or sessions in it: use /dev/tpmrm0, not /dev/tpm0")
+        case TPMCode.lockout:
+            self.init(
+                command, rc, "the TPM is locked against guessing", .operatorMustAct,
+                hint: "wait, or clear the lockout with tpm2_dictionarylockout; seals without a PIN go on working")
+        case TPMCode.policy, TPMCode.pcrChanged:
+            self.init(command, rc, "the TPM's state does not fit the policy", .permanent, code: .policy)
+        default:
+            self.init(command, rc, "the TPM refused", .retry)
+        }
+    }
+
+    private init(formatOne command: Command, _ rc: ReturnCode) {
+        switch (rc.base, command) {
+        case (TPMCode.handle, .readPublic):
+            self.init(command, rc, "the TPM has no storage root key", .permanent, code: .replaced)
+        case (TPMCode.authFail, .createPrimary), (TPMCode.badAuth, .createPrimary), (TPMCode.authFail, .evictControl),
+            (TPMCode.badAuth, .evictControl):
+            self.init(
+                command, rc, "the owner hierarchy has an authorization value", .operatorMustAct,
+                hint: "make the storage root key by hand: tpm2_createprimary -C o -P … and tpm2_evictcontrol -C o -P … "
+                    + "-c … 0x81000001")
+        case (TPMCode.authFail, .unseal), (TPMCode.badAuth, .unseal):
+            self.init(command, rc, "the PIN is wrong", .operatorMustAct, code: .pinBlocked)
+        case (TPMCode.policyFail, _), (TPMCode.policyCommand, _), (TPMCode.value, .policy):
+            self.init(command, rc, "the TPM's state does not fit the policy", .permanent, code: .policy)
+        case (TPMCode.integrity, .load), (TPMCode.integrity, .importObject):
+            self.init(
+                command, rc, "the seal is of another TPM, or damaged", .permanent, code: .seal)
+        case (_, .load), (_, .importObject), (_, .unseal):
+            self.init(command, rc, "the seal does not open with this TPM", .permanent, code: .seal)
+        default:
+            self.init(command, rc, "the TPM refused", .permanent)
+        }
+    }
+
+    private init(fromTransport command: Command, _ rc: ReturnCode) {
+        switch rc.base {
+        case LayerCode.notSupported, LayerCode.badValue, LayerCode.incompatible:
+            self.init(
+                command, rc, "there is no such TCTI, or it does not take this configuration", .operatorMustAct,
+                code: .configuration,
+                hint: "correct device, such as device:/dev/tpmrm0, and install the TCTI's package (libtss2-tcti-…)")
+        default:
+            self.init(command, rc, "the connection to the TPM failed", .reopen, .reopen, code: .device)
+        }
+    }
+
+    private init(fromLibrary command: Command, _ rc: ReturnCode) {
+        switch rc.base {
+        case LayerCode.responseAuthFailed:
+            self.init(
+                command, rc, "the answer was not made by the pinned TPM", .reopen, .reopen, code: .interference,
+                hint: "somebody on the bus may have changed it: look at the hardware")
+        case LayerCode.memory:
+            self.init(command, rc, "out of memory", .retry, code: .local)
+        default:
+            // A context that saw one failure of its connection answers BAD_SEQUENCE for ever; other codes here are
+            // answers that are no TPM's.
+            self.init(command, rc, "the connection to the TPM failed", .reopen, .reopen, code: .device)
+        }
+    }
+
+    private init(
+        _ command: Command, _ rc: ReturnCode, _ why: String, _ errorClass: SealingError.Class, _ remedy: Remedy = .none,
+        code: Code = .call, hint: String? = nil
+    ) {
+        self.init(
+            code, "\(command.rawValue): \(rc): \(why)", hint: hint, errorClass: errorClass, remedy: remedy,
+            returnCode: rc, command: command)
+    }
+}

@@ -1,0 +1,86 @@
+internal import Keyring
+
+/// A seal opens while the TPM's PCRs have given values: those of the moment when the seal is made, and others that are
+/// known to come.
+public struct LiteralPolicy: Sendable, Hashable {
+    /// At least one; the first is that of the seal in the shared record.
+    let expectations: [PCRExpectation]
+
+    /// A policy.
+    ///
+    /// - Parameter pcrs: one text for each state that a seal is made for, of the SHA-256 bank: `sha256:7+11` for the
+    ///   present values, `sha256:7+11=<64 digits>` where one is known before the update that brings it.
+    /// - Throws: `configuration`.
+    public init(pcrs: [String]) throws(TPMError) {
+        do throws(PolicyError) {
+            var expectations: [PCRExpectation] = []
+            for text in pcrs { expectations.append(try PCRExpectation(text)) }
+            guard !expectations.isEmpty else {
+                throw PolicyError(.configuration, "no PCRs are named", hint: "such as sha256:7+11")
+            }
+            self.expectations = expectations
+        } catch {
+            throw TPMError(error)
+        }
+    }
+
+    /// One for each state, each only once.
+    func targets(_ context: ESYSContext, _ key: StorageKey) throws(TPMError) -> [PolicyTarget] {
+        let all = expectations.reduce(0) { $0 | $1.selection.mask }
+        guard let union = PCRSelection(mask: all) else { return [] }
+        let current = try context.readPCRs(union, authenticatedBy: key)
+        var targets: [PolicyTarget] = []
+        do throws(PolicyError) {
+            for expectation in expectations {
+                let values = try expectation.values(current.subset(expectation.selection))
+                var digest = PolicyDigest()
+                try digest.pcrs(values)
+                let parameters = PolicyParameters.literal(values.selection, marks: values.marks)
+                let target = PolicyTarget(digest: digest.bytes, parameters: parameters.encoded)
+                if !targets.contains(target) { targets.append(target) }
+            }
+        } catch {
+            throw TPMError(error)
+        }
+        return targets
+    }
+}
+
+/// That the PCRs have the values of which the beginnings are known; the policy's digest decides.
+struct LiteralRequirement: PolicyRequirement {
+    let selection: PCRSelection
+    let marks: [[UInt8]]
+
+    /// One command.
+    func satisfy(_ session: PolicySession) throws(TPMError) {
+        try session.pcrs(selection)
+    }
+
+    func mismatch(_ session: PolicySession) -> TPMError {
+        do throws(TPMError) {
+            return refusal(try session.context.readPCRs(selection))
+        } catch {
+            return error
+        }
+    }
+
+    /// Whether the present values are the expected ones, as far as the marks tell: one command for each eight PCRs.
+    func state(_ context: ESYSContext) throws(TPMError) -> String {
+        let current = try context.readPCRs(selection)
+        guard current.differing(from: marks).isEmpty else { throw refusal(current) }
+        return "\(selection): satisfied now"
+    }
+
+    private func refusal(_ current: PCRValues) -> TPMError {
+        let differing = current.differing(from: marks)
+        let what =
+            differing.isEmpty
+            ? "the values of \(selection) are not those that this seal wants"
+            : "PCR \(PCRSelection.list(differing)) of \(selection) has another value than this seal wants"
+        return TPMError(
+            .policy, what,
+            hint: "boot what it was sealed for, or let another recipient open the keyring and run trousseau reseal; "
+                + "before the next update, seal to the values that it brings",
+            errorClass: .permanent)
+    }
+}

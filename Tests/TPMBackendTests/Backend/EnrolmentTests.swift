@@ -1,0 +1,182 @@
+import Glibc
+import Keyring
+import TestSupport
+import Testing
+
+@testable import TPMBackend
+
+@Suite("the storage root key and its pin")
+struct EnrolmentTests {
+    @Test("the key that we make is the one of the TCG's template, which tpm2-tools make, too")
+    func template() async throws {
+        try await TestScope.with { scope in
+            let node = try await Node.make(scope)
+            let (backend, _, _) = try await node.enrolled()
+            await backend.shutdown(until: patience)
+            try await node.tpm.tool("tpm2_readpublic", "-Q", "-c", "0x81000001", "-n", "ours.name")
+            try await node.tpm.tool(
+                "tpm2_createprimary", "-Q", "-C", "o", "-g", "sha256", "-G", "ecc256:aes128cfb", "-c", "srk.ctx", "-a",
+                "fixedtpm|fixedparent|sensitivedataorigin|userwithauth|noda|restricted|decrypt")
+            try await node.tpm.tool("tpm2_readpublic", "-Q", "-c", "srk.ctx", "-n", "theirs.name")
+            let ours = try Files.read(scope.path("ours.name"))
+            #expect(ours == (try Files.read(scope.path("theirs.name"))))
+            let pin = try StorageKeyPin(directory: node.state, backend: "node-tpm").read()
+            #expect(pin?.name == ours)
+        }
+    }
+
+    @Test(
+        "a key that is there already is taken, whatever its type, and never made anew",
+        arguments: [
+            ["-G", "rsa2048:aes128cfb", "-g", "sha256"], ["-G", "ecc384:aes256cfb", "-g", "sha384"],
+            ["-G", "ecc256:aes128cfb", "-g", "sha256"],
+        ])
+    func otherTypes(_ type: [String]) async throws {
+        try await TestScope.with { scope in
+            let node = try await Node.make(scope)
+            _ = try await node.tpm.attempt(
+                "tpm2_createprimary",
+                [
+                    "-Q", "-C", "o", "-c", "srk.ctx", "-a",
+                    "fixedtpm|fixedparent|sensitivedataorigin|userwithauth|restricted|decrypt",
+                ] + type)
+            try await node.tpm.tool("tpm2_evictcontrol", "-Q", "-C", "o", "-c", "srk.ctx", "0x81000001")
+            try await node.tpm.tool("tpm2_flushcontext", "-t")
+            let before = try await node.tpm.tool("tpm2_readpublic", "-c", "0x81000001")
+            let (backend, shared, local) = try await node.enrolled()
+            let kek = try KEK.generate()
+            for recipient in [shared, local] {
+                #expect(recipient.description.count <= 512)
+                let seal = try await backend.seal(kek, to: recipient, until: patience)
+                #expect(try await backend.unseal(seal, until: patience).id == kek.id)
+            }
+            await backend.shutdown(until: patience)
+            #expect(try await node.tpm.tool("tpm2_readpublic", "-c", "0x81000001") == before)
+        }
+    }
+
+    @Test("a key that could leave the TPM, or that may sign, is not enrolled")
+    func unsafeKey() async throws {
+        try await TestScope.with { scope in
+            let node = try await Node.make(scope)
+            try await node.tpm.tool(
+                "tpm2_createprimary", "-Q", "-C", "o", "-G", "ecc256:ecdsa-sha256:null", "-c", "key.ctx", "-a",
+                "fixedtpm|fixedparent|sensitivedataorigin|userwithauth|restricted|sign")
+            try await node.tpm.tool("tpm2_evictcontrol", "-Q", "-C", "o", "-c", "key.ctx", "0x81000001")
+            try await node.tpm.tool("tpm2_flushcontext", "-t")
+            let backend = try node.backend()
+            let error = await #expect(throws: SealingError.self) {
+                try await backend.recipients(generateMissingKey: true, until: patience)
+            }
+            #expect(error?.errorClass == .operatorMustAct)
+            await backend.shutdown(until: patience)
+            #expect(try Files.list(node.state) == [])
+        }
+    }
+
+    @Test("with an authorization value on the owner hierarchy everything goes on but making a storage root key")
+    func ownerAuth() async throws {
+        try await TestScope.with { scope in
+            let node = try await Node.make(scope)
+            let (first, shared, local) = try await node.enrolled()
+            let kek = try KEK.generate()
+            var seals: [Seal] = []
+            for recipient in [shared, local] {
+                seals.append(try await first.seal(kek, to: recipient, until: patience))
+            }
+            await first.shutdown(until: patience)
+            try await node.tpm.tool("tpm2_changeauth", "-c", "owner", "owner's")
+            let second = try node.backend()
+            #expect(try await second.recipients(generateMissingKey: true, until: patience) == [shared])
+            for seal in seals {
+                #expect(try await second.unseal(seal, until: patience).id == kek.id)
+                _ = try await second.seal(kek, to: seal.recipient, until: patience)
+            }
+            try await second.probe(until: patience)
+            #expect(await second.diagnose(until: patience).filter { $0.severity == .error } == [])
+            await second.shutdown(until: patience)
+
+            let empty = try await Node.make(scope, "empty")
+            try await empty.tpm.tool("tpm2_changeauth", "-c", "owner", "owner's")
+            let third = try empty.backend()
+            let error = await #expect(throws: SealingError.self) {
+                try await third.recipients(generateMissingKey: true, until: patience)
+            }
+            #expect(error?.errorClass == .operatorMustAct)
+            #expect(error?.hint?.contains("tpm2_evictcontrol") == true)
+            await third.shutdown(until: patience)
+        }
+    }
+
+    @Test("without this node's own files the seals open all the same, for recover, but prove nothing")
+    func lostPin() async throws {
+        try await TestScope.with { scope in
+            let node = try await Node.make(scope)
+            let (first, shared, local) = try await node.enrolled()
+            let kek = try KEK.generate()
+            var seals: [Seal] = []
+            for recipient in [shared, local] {
+                seals.append(try await first.seal(kek, to: recipient, until: patience))
+            }
+            await first.shutdown(until: patience)
+            try Files.remove(node.state)
+            let second = try node.backend()
+            for seal in seals {
+                #expect(second.serves(seal.recipient))
+                #expect(try await second.unseal(seal, until: patience).id == kek.id)
+                #expect(!second.isAuthenticated(seal))
+            }
+            #expect(try Files.list(node.state) == [])
+            let error = await #expect(throws: SealingError.self) {
+                try await second.seal(kek, to: shared, until: patience)
+            }
+            #expect(error?.errorClass == .permanent)
+            await second.shutdown(until: patience)
+        }
+    }
+
+    @Test("a pin that was damaged, cut or exchanged is an error by its path, and nothing is enrolled over it")
+    func damagedPin() async throws {
+        try await TestScope.with { scope in
+            let node = try await Node.make(scope)
+            let (first, shared, _) = try await node.enrolled()
+            await first.shutdown(until: patience)
+            let pin = StorageKeyPin(directory: node.state, backend: "node-tpm")
+            let whole = try Files.read(pin.path)
+            #expect(try Files.mode(pin.path) == 0o600)
+            var variants = stride(from: 0, to: whole.count, by: 7).map { Array(whole[..<$0]) }
+            for index in stride(from: 0, to: whole.count, by: 3) {
+                var bytes = whole
+                bytes[index] ^= 1
+                variants.append(bytes)
+            }
+            for bytes in variants {
+                try Files.write(bytes, to: pin.path)
+                #expect(throws: TPMError.self) { try pin.read() }
+            }
+            let second = try node.backend()
+            let error = await #expect(throws: SealingError.self) {
+                try await second.recipients(generateMissingKey: true, until: patience)
+            }
+            #expect(error?.message.contains(pin.path) == true)
+            #expect(try Files.read(pin.path) == variants.last)
+            try Files.write(whole, to: pin.path)
+            #expect(try await second.recipients(generateMissingKey: true, until: patience) == [shared])
+            await second.shutdown(until: patience)
+        }
+    }
+
+    @Test("an unused TPM is given back after a while, and another user gets in")
+    func idle() async throws {
+        try await TestScope.with { scope in
+            let node = try await Node.make(scope)
+            let backend = try node.backend { $0.idleClose = .milliseconds(200) }
+            _ = try await backend.recipients(generateMissingKey: true, until: patience)
+            try await eventually("it is closed", within: .seconds(60)) { !backend.isDeviceOpen }
+            try await backend.probe(until: patience)
+            #expect(backend.isDeviceOpen)
+            await backend.shutdown(until: patience)
+            #expect(!backend.isDeviceOpen)
+        }
+    }
+}

@@ -1,0 +1,169 @@
+import Keyring
+import TestSupport
+import Testing
+
+@testable import TPMBackend
+
+/// What mends itself: the call succeeds all the same.
+@Suite("faults of a TPM that pass")
+struct RecoveryTests {
+    @Test(
+        "a busy TPM is asked again, at most five times",
+        arguments: [0x922, 0x908, 0x90A, 0x920, 0x923] as [UInt32])
+    func busy(_ code: UInt32) async throws {
+        try await FaultScene.with { scene in
+            scene.proxy.inject(.answer(code), into: CommandCode.startAuthSession, times: 3)
+            #expect(try await scene.opens(scene.local))
+            scene.proxy.inject(.answer(code), into: CommandCode.load, times: .max)
+            let (_, error) = try await scene.failure { _ = try await scene.opens(scene.local) }
+            #expect(error.errorClass == .retry)
+            #expect(error.message.contains("0x" + String(code, radix: 16)))
+            // The library itself sends a command that asks for it five times.
+            let loads = scene.proxy.takeCommands().count { $0 == CommandCode.load }
+            #expect(loads == ([0x920, 0x923].contains(code) ? 5 : 25) + 1)
+            scene.proxy.injectNothing()
+            #expect(try await scene.opens(scene.local))
+        }
+    }
+
+    @Test("a lost connection is made anew, and the work begins again, in every command of it")
+    func disconnects() async throws {
+        try await FaultScene.with { scene in
+            for action in [TPMProxy.Action.disconnect, .loseAnswer] {
+                for command in [CommandCode.startAuthSession, CommandCode.load, CommandCode.unseal] {
+                    scene.proxy.inject(action, into: command)
+                    #expect(try await scene.opens(scene.local), "\(action) \(command)")
+                }
+                scene.proxy.inject(action, into: CommandCode.importObject)
+                #expect(try await scene.opens(scene.shared), "\(action)")
+                scene.proxy.inject(action, into: CommandCode.create)
+                _ = try await scene.backend.seal(scene.kek, to: scene.local.recipient, until: patience)
+            }
+            // Twice in one call is a failure, but no lasting one.
+            scene.proxy.inject(.disconnect, into: CommandCode.unseal, times: 2)
+            let (code, error) = try await scene.failure { _ = try await scene.opens(scene.local) }
+            #expect(code == .device)
+            #expect(error.errorClass == .reopen)
+            #expect(try await scene.opens(scene.local))
+        }
+    }
+
+    @Test("what lost connections leave behind in a TPM without a resource manager does not fill it for ever")
+    func leftovers() async throws {
+        try await FaultScene.with { (scene) async throws in
+            // Each leaves an object and a session; a TPM takes three of either.
+            for _ in 0..<10 {
+                scene.proxy.inject(.loseAnswer, into: CommandCode.unseal)
+                #expect(try await scene.opens(scene.local))
+            }
+        }
+    }
+
+    @Test("a TPM that lost its power is started, and the work begins again, in every command of it")
+    func powerLoss() async throws {
+        try await FaultScene.with { scene in
+            for command in [
+                CommandCode.startAuthSession, CommandCode.load, CommandCode.unseal, CommandCode.flushContext,
+            ] {
+                scene.proxy.inject(.losePower, into: command)
+                #expect(try await scene.opens(scene.local), "\(command)")
+            }
+            #expect(try await scene.opens(scene.local))
+            scene.proxy.inject(.losePower, into: CommandCode.create)
+            _ = try await scene.backend.seal(scene.kek, to: scene.local.recipient, until: patience)
+            #expect(scene.log.has("the TPM was reset"))
+        }
+    }
+
+    @Test("objects and sessions that are gone are made again", arguments: [0x910, 0x918] as [UInt32])
+    func stale(_ code: UInt32) async throws {
+        try await FaultScene.with { (scene) async throws in
+            scene.proxy.inject(.answer(code), into: CommandCode.unseal)
+            #expect(try await scene.opens(scene.local))
+        }
+    }
+
+    @Test("a full TPM is tried once more, and another program's fault is told", arguments: [0x902, 0x903, 0x905])
+    func full(_ code: UInt32) async throws {
+        try await FaultScene.with { scene in
+            scene.proxy.inject(.answer(code), into: CommandCode.load)
+            #expect(try await scene.opens(scene.local))
+            scene.proxy.inject(.answer(code), into: CommandCode.load, times: .max)
+            let (_, error) = try await scene.failure { _ = try await scene.opens(scene.local) }
+            #expect(error.errorClass == .retry)
+            #expect(error.hint?.contains("/dev/tpmrm0") == true)
+        }
+    }
+
+    @Test("an answer that was changed on the bus is not believed, and an alarm is raised")
+    func interference() async throws {
+        try await FaultScene.with { scene in
+            scene.proxy.inject(.alterAnswer, into: CommandCode.unseal)
+            #expect(try await scene.opens(scene.local))
+            #expect(scene.log.has("error: security: "))
+            scene.proxy.inject(.alterAnswer, into: CommandCode.unseal, times: .max)
+            let (code, error) = try await scene.failure { _ = try await scene.opens(scene.local) }
+            #expect(code == .interference || code == .replaced, "\(error)")
+            scene.proxy.injectNothing()
+            #expect(try await scene.opens(scene.local))
+        }
+    }
+
+    @Test("a TPM that takes half a second for each command is slow, not broken")
+    func slow() async throws {
+        try await FaultScene.with { scene in
+            scene.proxy.inject(.delay(.milliseconds(500)), times: .max)
+            #expect(try await scene.opens(scene.local))
+            let start = ContinuousClock.now
+            let (code, error) = try await scene.failure {
+                _ = try await scene.backend.unseal(scene.local, until: .now + .milliseconds(700))
+            }
+            #expect(code == .deadline)
+            #expect(error.errorClass == .retry)
+            #expect(ContinuousClock.now - start < .seconds(30))
+            #expect(try await scene.opens(scene.local))
+        }
+    }
+
+    @Test("a command that hangs holds nobody beyond his deadline, is not repeated, and is told")
+    func hang() async throws {
+        try await FaultScene.with { scene in
+            scene.proxy.inject(.hang, into: CommandCode.load)
+            for _ in 0..<12 {
+                let (code, _) = try await scene.failure {
+                    _ = try await scene.backend.unseal(scene.local, until: .now + .milliseconds(100))
+                }
+                #expect(code == .deadline)
+            }
+            #expect(scene.proxy.takeCommands().count { $0 == CommandCode.load } == 1)
+            try await eventually("the diagnosis tells it", within: .seconds(60)) {
+                let findings = await scene.backend.diagnose(until: .now + .milliseconds(100))
+                return findings.contains { $0.subject == "calls" && $0.severity == .error }
+            }
+            scene.proxy.release()
+            try await eventually("it is well again", within: .seconds(60)) {
+                (try? await scene.opens(scene.local)) == true
+            }
+        }
+    }
+
+    @Test("a TPM that is away for a while is found again")
+    func away() async throws {
+        try await TestScope.with { scope in
+            let node = try await Node.make(scope)
+            let (backend, _, local) = try await node.enrolled()
+            let kek = try KEK.generate()
+            let seal = try await backend.seal(kek, to: local, until: patience)
+            try await node.tpm.stop()
+            for _ in 0..<3 {
+                let error = await #expect(throws: SealingError.self) {
+                    try await backend.unseal(seal, until: patience)
+                }
+                #expect(error?.errorClass == .reopen)
+            }
+            _ = try await SoftTPM.start(scope)
+            #expect(try await backend.unseal(seal, until: patience).id == kek.id)
+            await backend.shutdown(until: patience)
+        }
+    }
+}
