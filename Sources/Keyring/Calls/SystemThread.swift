@@ -20,12 +20,20 @@ public struct SystemThread: Sendable {
 
     /// Runs `body` on a new thread, which takes no signals: those are the main program's business.
     ///
-    /// - Parameter name: at most 15 bytes, for whoever looks at the process.
-    public init(_ name: String, _ body: @escaping @Sendable () -> Void) throws(Failure) {
+    /// - Parameters:
+    ///   - name: at most 15 bytes, for whoever looks at the process.
+    ///   - stackSize: in bytes; nil for the system's.
+    public init(
+        _ name: String, stackSize: Int? = nil, _ body: @escaping @Sendable () -> Void
+    ) throws(Failure) {
+        var attributes = pthread_attr_t()
+        pthread_attr_init(&attributes)
+        defer { pthread_attr_destroy(&attributes) }
+        if let stackSize { pthread_attr_setstacksize(&attributes, stackSize) }
         let context = Unmanaged.passRetained(Work(body))
         var thread = pthread_t()
         let code = pthread_create(
-            &thread, nil,
+            &thread, &attributes,
             { context in
                 guard let context else { return nil }
                 var all = sigset_t()
