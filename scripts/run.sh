@@ -50,6 +50,7 @@ socket         $socket
 configuration  $config
 in another shell, from this folder:
   .build/release/trousseau status --config $(word "$config")
+  SOFTHSM2_CONF=$(word "$SOFTHSM2_CONF") .build/release/trousseau doctor --config $(word "$config")
   echo hello | .build/release/trousseau kms encrypt --socket $(word "$socket") >sealed.json
   .build/release/trousseau kms decrypt --socket $(word "$socket") --in sealed.json
 Ctrl-C ends it.

@@ -2,18 +2,22 @@ extension PluginConfiguration {
     /// What the PKCS#11 module itself has against a section whose values are all right by themselves, which is then
     /// reported under `key`: the URI above all. The module is none of this library's imports.
     public typealias PKCS11Check = (PKCS11) -> (reason: String, hint: String?)?
+    /// The same for Vault, reported for the whole section.
+    public typealias VaultCheck = (Vault) -> (reason: String, hint: String?)?
 
     /// Reads and checks the file at `path`.
     ///
     /// - Throws: `ConfigurationError` with all that is wrong.
-    public static func read(path: String, checkPKCS11: PKCS11Check = { _ in nil }) throws(ConfigurationError) -> Self {
+    public static func read(
+        path: String, checkPKCS11: PKCS11Check = { _ in nil }, checkVault: VaultCheck = { _ in nil }
+    ) throws(ConfigurationError) -> Self {
         let bytes: [UInt8]
         do throws(FileError) {
             bytes = try BoundedFile.read(path, limit: YAMLDocument.maximumSize)
         } catch {
             throw ConfigurationError([Diagnostic(file: path, line: 0, key: "", reason: error.reason, hint: unreadable)])
         }
-        return try parse(bytes, file: path, accounts: .system, checkPKCS11: checkPKCS11)
+        return try parse(bytes, file: path, accounts: .system, checkPKCS11: checkPKCS11, checkVault: checkVault)
     }
 
     private static let unreadable = "name the file with --config; docs/configuration.md has an example"
@@ -22,22 +26,25 @@ extension PluginConfiguration {
     ///
     /// - Throws: `ConfigurationError` with all that is wrong.
     public static func parse(
-        _ bytes: [UInt8], file: String, accounts: AccountNames, checkPKCS11: PKCS11Check = { _ in nil }
+        _ bytes: [UInt8], file: String, accounts: AccountNames, checkPKCS11: PKCS11Check = { _ in nil },
+        checkVault: VaultCheck = { _ in nil }
     ) throws(ConfigurationError) -> Self {
-        // What a URI check is called for never outlives this call.
-        let result = withoutActuallyEscaping(checkPKCS11) { check -> Result<Self, ConfigurationError> in
-            let diagnosis = Diagnosis(file: file)
-            let configuration = YAMLDocument.read(bytes, into: diagnosis).flatMap { root in
-                Section(root, path: "", diagnosis: diagnosis).map { top in
-                    read(top, server: ServerSchema(accounts: accounts), backends: BackendSchema(checkPKCS11: check))
+        let diagnosis = Diagnosis(file: file)
+        // What the checks are called for never outlives this call.
+        let configuration = withoutActuallyEscaping(checkPKCS11) { checkPKCS11 in
+            withoutActuallyEscaping(checkVault) { checkVault in
+                let backends = BackendSchema(checkPKCS11: checkPKCS11, checkVault: checkVault)
+                return YAMLDocument.read(bytes, into: diagnosis).flatMap { root in
+                    Section(root, path: "", diagnosis: diagnosis).map { top in
+                        read(top, server: ServerSchema(accounts: accounts), backends: backends)
+                    }
                 }
             }
-            guard let configuration, diagnosis.diagnostics.isEmpty else {
-                return .failure(ConfigurationError(diagnosis.diagnostics))
-            }
-            return .success(configuration)
         }
-        return try result.get()
+        guard let configuration, diagnosis.diagnostics.isEmpty else {
+            throw ConfigurationError(diagnosis.diagnostics)
+        }
+        return configuration
     }
 
     private static func read(_ top: Section, server: ServerSchema, backends: BackendSchema) -> Self {

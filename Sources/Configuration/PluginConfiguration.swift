@@ -111,13 +111,14 @@ public struct PluginConfiguration: Sendable, Equatable {
         /// What kind of backend, with its own section.
         public enum Kind: Sendable, Equatable {
             case pkcs11(PKCS11)
+            case vault(Vault)
             case recovery(Recovery)
         }
 
         /// Whether it can open seals here. What is sealed to a recovery key opens elsewhere.
         public var opensSeals: Bool {
             switch kind {
-            case .pkcs11: true
+            case .pkcs11, .vault: true
             case .recovery: false
             }
         }

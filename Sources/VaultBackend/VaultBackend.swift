@@ -20,14 +20,20 @@ public final class VaultBackend: SealingBackend {
     private let book: KeyBook
     private let canary = Mutex<Canary?>(nil)
     private let isShutDown = Mutex(false)
+    private let whenSettled: Mutex<(@Sendable () -> Void)?>
 
     /// How much later than its deadline a call is given up, so that libcurl's own reason comes first.
     private static let grace = Duration.milliseconds(50)
 
     /// Checks the configuration; opens nothing.
     ///
+    /// - Parameter whenSettled: called once, after the first probe that succeeded: libcurl and all that it brings were
+    ///   loaded and used then, and most of what was read for that is not needed again.
     /// - Throws: `VaultError.configuration`.
-    public init(_ configuration: VaultConfiguration, log: Log) throws(VaultError) {
+    public init(
+        _ configuration: VaultConfiguration, log: Log, whenSettled: @escaping @Sendable () -> Void = {}
+    ) throws(VaultError) {
+        self.whenSettled = Mutex(whenSettled)
         let checked = try CheckedConfiguration(configuration)
         self.configuration = checked
         name = checked.name
@@ -144,6 +150,7 @@ public final class VaultBackend: SealingBackend {
             try await canary.check(backend.transit, until)
             backend.canary.withLock { $0 = canary }
         }
+        whenSettled.withLock { $0.take() }?()
     }
 
     /// See `Diagnosis`; at most one login.

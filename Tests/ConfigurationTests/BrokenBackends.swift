@@ -63,7 +63,12 @@ extension BrokenConfiguration {
                 "13: backends[0].pkcs11: expected a mapping, found a list",
                 "14: backends[0].x: unknown key",
             ]),
-        BrokenConfiguration(13, "  vault:", ["13: backends[0].vault: vault backends are not in this version"]),
+        BrokenConfiguration(
+            13, "  vault:",
+            [
+                "14: backends[0].vault.address: is missing", "14: backends[0].vault: has no way to log in",
+                "14: backends[0].vault.module: unknown key", "16: backends[0].vault.pinSource: unknown key",
+            ]),
         BrokenConfiguration(
             13, "  pkcs11: {}\n  recovery:\n    certificate: /etc/trousseau/recovery.pem\n  y:",
             [
@@ -225,7 +230,8 @@ extension BrokenConfiguration {
             #"    pinSource: /etc/pin\#n- name: node-tpm\#n  tpm: {device: "device:/dev/tpmrm0"}\#n- name: vault\#n  vault: {address: "https://vault.example:8200"}\#n- rack"#,
             [
                 "18: backends[1].tpm: tpm backends are not in this version",
-                "20: backends[2].vault: vault backends are not in this version",
+                "20: backends[2].vault.key: is missing",
+                "20: backends[2].vault: has no way to log in",
                 "21: backends[3]: expected a mapping, found text",
             ]),
         BrokenConfiguration(

@@ -37,7 +37,7 @@ struct BrokenConfiguration: Sendable, CustomTestStringConvertible {
             pinSource: /etc/trousseau/hsm.pin
         """
 
-    static let all = top + keyring + server + backends + operations
+    static let all = top + keyring + server + backends + vault + operations
 
     /// The whole text.
     var configuration: String {
@@ -55,9 +55,14 @@ struct BrokenConfiguration: Sendable, CustomTestStringConvertible {
         section.key.contains("tokn") ? ("unknown attribute", nil) : nil
     }
 
+    /// Stands for the Vault module's own look at the section.
+    static func checkVault(_ section: PluginConfiguration.Vault) -> (reason: String, hint: String?)? {
+        section.address.hasPrefix("https://") ? nil : ("the address is no https URL", nil)
+    }
+
     static func parse(_ text: String) throws(ConfigurationError) -> PluginConfiguration {
         try PluginConfiguration.parse(
-            Array(text.utf8), file: "config.yaml", accounts: accounts, checkPKCS11: checkPKCS11)
+            Array(text.utf8), file: "config.yaml", accounts: accounts, checkPKCS11: checkPKCS11, checkVault: checkVault)
     }
 
     static func findings(_ text: String) -> [Diagnostic] {

@@ -204,6 +204,8 @@ class Control(BaseHTTPRequestHandler):
             vault.offset = body["seconds"]
         elif name == "legacy":
             vault.legacy = body["legacy"]
+        elif name == "prepare":
+            return vault.prepare(body["policy"])
         elif name == "revoke":
             # All tokens but the root's, as an operator does after an incident.
             with vault.store.lock:

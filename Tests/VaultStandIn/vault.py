@@ -1,12 +1,11 @@
 """Vault's paths: who may do what, and where it is done."""
 
 import base64
-import secrets
 import time
 import uuid
 
 from answers import Refusal
-from tokens import DENIED, TokenStore, parse
+from tokens import DENIED, TokenStore, parse, seconds
 from transit import Transit
 
 CAPABILITIES = {"GET": "read", "POST": "update", "PUT": "update", "DELETE": "delete", "LIST": "list"}
@@ -22,6 +21,19 @@ class Vault:
         self.standby = None
         self.offset = 0
         self.legacy = False
+
+    def prepare(self, policy):
+        """What docs/vault.md's commands make, for tests that have no client of their own: the engine, the key, the policy
+        and a role for AppRole with its credentials."""
+        with self.store.lock:
+            engine = self.engines["", "transit"] = Transit(self.clock)
+            engine.handle("POST", "keys/trousseau", {}, True)
+            self.store.policies["", "trousseau"] = parse(policy)
+            role = {
+                "role_id": str(uuid.uuid4()), "secrets": {str(uuid.uuid4()): 0}, "token_policies": ["trousseau"],
+                "token_ttl": "1h"}
+            self.methods["", "approle"] = {"type": "approle", "roles": {"trousseau": role}}
+            return {"role_id": role["role_id"], "secret_id": next(iter(role["secrets"]))}
 
     def clock(self):
         return time.time() + self.offset
@@ -130,7 +142,6 @@ class Vault:
         if path == "renew-self" and method == "POST":
             if not token.renewable:
                 raise Refusal(400, "lease is not renewable")
-            from tokens import seconds
             token.renew(seconds(body.get("increment")))
             return self.authenticated(token)
         if path == "revoke-self" and method == "POST":

@@ -129,7 +129,14 @@ enum KnownKeys {
         "server.socket.allowAbstract", "backends", "backends[].unsealOnly", "backends[].deadline", "backends[].pkcs11",
         "backends[].pkcs11.module", "backends[].pkcs11.key", "backends[].pkcs11.pinSource",
         "backends[].pkcs11.maxSessions", "backends[].pkcs11.allowUnsafeKey", "backends[].pkcs11.allowPINCountLow",
-        "backends[].pkcs11.allowSHA1OAEP", "backends[].recovery", "backends[].recovery.certificate",
+        "backends[].pkcs11.allowSHA1OAEP", "backends[].vault", "backends[].vault.address",
+        "backends[].vault.otherAddresses", "backends[].vault.namespace", "backends[].vault.mount",
+        "backends[].vault.tokenFile", "backends[].vault.appRole", "backends[].vault.kubernetes",
+        "backends[].vault.jwt", "backends[].vault.certificate", "backends[].vault.tls", "backends[].vault.proxy",
+        "backends[].vault.appRole.roleIDFile", "backends[].vault.appRole.secretIDFile",
+        "backends[].vault.appRole.secretIDWrapped", "backends[].vault.tls.caFile",
+        "backends[].vault.tls.certificateFile", "backends[].vault.tls.keyFile", "backends[].vault.tls.serverName",
+        "backends[].recovery", "backends[].recovery.certificate",
         "metrics", "metrics.listen", "log", "log.format", "log.level",
     ]
 

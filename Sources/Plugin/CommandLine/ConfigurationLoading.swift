@@ -7,7 +7,9 @@ enum ConfigurationLoading {
     /// - Throws: `CommandFailure` with code `configuration` and everything that is wrong.
     static func load(_ path: String) throws(CommandFailure) -> PluginConfiguration {
         do throws(ConfigurationError) {
-            return try PluginConfiguration.read(path: path, checkPKCS11: BackendComposition.problem)
+            return try PluginConfiguration.read(
+                path: path, checkPKCS11: { BackendComposition.problem($0) },
+                checkVault: { BackendComposition.problem($0) })
         } catch {
             throw failure(error)
         }

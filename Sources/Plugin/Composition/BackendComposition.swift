@@ -2,6 +2,7 @@ internal import Configuration
 internal import Keyring
 internal import PKCS11Backend
 internal import RecoveryBackend
+internal import VaultBackend
 
 /// Makes backends of their sections. To add a kind of backend, make it here.
 enum BackendComposition {
@@ -21,6 +22,15 @@ enum BackendComposition {
                 do throws(PKCS11Error) {
                     backends.append(
                         try PKCS11Backend(pkcs11(section, name: backend.name, guardDirectory: directory), log: log))
+                } catch {
+                    throw CommandFailure(.configuration, "backend \(backend.name): \(error.message)", hint: error.hint)
+                }
+            case .vault(let section):
+                do throws(VaultError) {
+                    backends.append(
+                        try VaultBackend(vault(section, name: backend.name), log: log) {
+                            Hardening.giveBackStartMemory()
+                        })
                 } catch {
                     throw CommandFailure(.configuration, "backend \(backend.name): \(error.message)", hint: error.hint)
                 }
@@ -45,6 +55,39 @@ enum BackendComposition {
         } catch {
             return (error.message, error.hint)
         }
+    }
+
+    /// The same for Vault.
+    static func problem(_ section: PluginConfiguration.Vault) -> (reason: String, hint: String?)? {
+        do throws(VaultError) {
+            _ = try VaultBackend(vault(section, name: "-"), log: .none)
+            return nil
+        } catch {
+            return (error.message, error.hint)
+        }
+    }
+
+    private static func vault(_ section: PluginConfiguration.Vault, name: String) -> VaultConfiguration {
+        let login: VaultConfiguration.Login =
+            switch section.login {
+            case .tokenFile(let file): .tokenFile(file)
+            case .appRole(let mount, let roleID, let secretID, let isWrapped):
+                .appRole(mount: mount, roleIDFile: roleID, secretIDFile: secretID, isWrapped: isWrapped)
+            case .kubernetes(let mount, let role, let file): .kubernetes(mount: mount, role: role, tokenFile: file)
+            case .jwt(let mount, let role, let file): .jwt(mount: mount, role: role, tokenFile: file)
+            case .certificate(let mount, let role): .certificate(mount: mount, role: role)
+            }
+        var configuration = VaultConfiguration(
+            name: name, address: section.address, key: section.key, login: login)
+        configuration.otherAddresses = section.otherAddresses
+        configuration.namespace = section.namespace
+        configuration.mount = section.mount
+        configuration.caFile = section.caFile
+        configuration.certificateFile = section.certificateFile
+        configuration.keyFile = section.keyFile
+        configuration.serverName = section.serverName
+        configuration.proxy = section.proxy
+        return configuration
     }
 
     private static func pkcs11(

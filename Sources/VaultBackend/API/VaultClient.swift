@@ -18,6 +18,8 @@ struct VaultAnswer: Sendable {
 final class VaultClient: Sendable {
     /// From a standby to the active node, and once more if that changes meanwhile.
     private static let redirects = 2
+    /// How long one server is waited for while there is another one to ask.
+    private static let longestShare = Duration.seconds(3)
 
     let addresses: [VaultAddress]
     private let serverName: String?
@@ -26,10 +28,11 @@ final class VaultClient: Sendable {
     /// The index of the address that answered last.
     private let preferred = Mutex(0)
 
-    init(_ configuration: CheckedConfiguration) {
+    /// - Parameter headers: sent with each request, beside those that the configuration asks for.
+    init(_ configuration: CheckedConfiguration, headers: [String] = []) {
         addresses = configuration.addresses
         serverName = configuration.transport.serverName
-        headers = configuration.namespace.map { ["X-Vault-Namespace: \($0)"] } ?? []
+        self.headers = headers + (configuration.namespace.map { ["X-Vault-Namespace: \($0)"] } ?? [])
         transport = Transport(configuration.name, configuration.transport)
     }
 
@@ -54,29 +57,29 @@ final class VaultClient: Sendable {
         until: ContinuousClock.Instant
     ) async throws(VaultError) -> VaultAnswer {
         let first = preferred.withLock { $0 }
-        var outcome: Result<VaultAnswer, VaultError>?
+        // What a server said is worth more than that others are silent.
+        var said: Result<VaultAnswer, VaultError>?
+        var silence: VaultError?
         for offset in 0..<addresses.count {
             let index = (first + offset) % addresses.count
             let left = until - .now
             guard left > .zero else { break }
-            let share = ContinuousClock.now + left / (addresses.count - offset)
+            let others = addresses.count - offset - 1
+            let share = others == 0 ? left : min(left / (others + 1), VaultClient.longestShare)
             do throws(VaultError) {
-                let answer = try await exchange(addresses[index], method, path, body, token, min(share, until))
-                outcome = .success(answer)
+                let answer = try await exchange(
+                    addresses[index], method, path, body, token, min(.now + share, until))
                 guard answer.status == 503 || answer.status == 472 else {
                     preferred.withLock { $0 = index }
                     return answer
                 }
-            } catch {
-                // What a server said is worth more than that another one is silent.
-                if case .success = outcome {} else { outcome = .failure(error) }
-                guard [.unreachable, .tls, .deadline, .answer].contains(error.code) else { throw error }
+                said = .success(answer)
+            } catch  where [.unreachable, .tls, .deadline, .answer].contains(error.code) {
+                if error.status == nil { silence = error } else { said = .failure(error) }
             }
         }
-        guard let outcome else {
-            throw VaultError(.deadline, "\(method.rawValue) \(path): no time left", errorClass: .retry)
-        }
-        return try outcome.get()
+        if let said { return try said.get() }
+        throw silence ?? VaultError(.deadline, "\(method.rawValue) \(path): no time left", errorClass: .retry)
     }
 
     /// Takes no more requests; returns when those on their way have ended.

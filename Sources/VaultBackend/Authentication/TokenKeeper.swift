@@ -159,7 +159,7 @@ actor TokenKeeper {
         if held.isRenewable {
             do throws(VaultError) {
                 let lease = try await renew(held)
-                guard let first = held.firstLease, lease < first / 2, method.makesTokens else { return }
+                guard let first = held.firstLease, lease <= first / 2, method.makesTokens else { return }
                 log(
                     .debug, "the token's last lease begins", ("backend", name),
                     ("lease", "\(lease.components.seconds)s"))
@@ -193,7 +193,7 @@ actor TokenKeeper {
         schedule(token, after: pause * Double.random(in: 0.8...1.2))
     }
 
-    /// - Returns: the new lease; it never expires: a very long one.
+    /// - Returns: the new lease.
     private func renew(_ old: Held) async throws(VaultError) -> Duration {
         let increment = old.firstLease.map { "{\"increment\":\"\($0.components.seconds)s\"}" } ?? "{}"
         let answer = try await client.send(
@@ -202,13 +202,14 @@ actor TokenKeeper {
         guard held?.token === old.token, let seconds = answer.auth?["lease_duration"]?.integer else {
             throw VaultError(.answer, "renew-self: the answer has no lease", errorClass: .reopen)
         }
-        let lease: Duration? = seconds > 0 ? .seconds(min(seconds, 1 << 32)) : nil
+        // Of a token that expires, less than a second is left.
+        let lease = Duration.seconds(min(max(seconds, 0), 1 << 32))
         held = Held(
-            token: old.token, expires: lease.map { .now + $0 }, firstLease: old.firstLease,
+            token: old.token, expires: .now + lease, firstLease: old.firstLease,
             isRenewable: answer.auth?["renewable"]?.bool ?? old.isRenewable, identities: old.identities,
             uses: held?.uses.map { $0 - 1 })
         log(.debug, "the token was renewed", ("backend", name), ("lease", "\(seconds)s"))
-        schedule(old.token, after: lease.map { $0 * Double.random(in: 0.6...0.7) })
-        return lease ?? .seconds(1 << 32)
+        schedule(old.token, after: lease * Double.random(in: 0.6...0.7))
+        return lease
     }
 }

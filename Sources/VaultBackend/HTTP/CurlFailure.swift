@@ -61,12 +61,11 @@ struct CurlFailure: Sendable, Equatable {
             [
                 CURLE_PARTIAL_FILE, CURLE_WEIRD_SERVER_REPLY, CURLE_HTTP2, CURLE_HTTP2_STREAM,
                 CURLE_BAD_CONTENT_ENCODING, CURLE_WRITE_ERROR, CURLE_RECURSIVE_API_CALL, CURLE_TOO_MANY_REDIRECTS,
+                // Also of an answer that is not HTTP at all.
+                CURLE_UNSUPPORTED_PROTOCOL,
             ]
         ),
-        (
-            CurlFailure(.configuration, .operatorMustAct, "check the address"),
-            [CURLE_UNSUPPORTED_PROTOCOL, CURLE_URL_MALFORMAT]
-        ),
+        (CurlFailure(.configuration, .operatorMustAct, "check the address"), [CURLE_URL_MALFORMAT]),
     ]
 }
 

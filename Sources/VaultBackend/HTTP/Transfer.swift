@@ -52,8 +52,9 @@ final class Transfer {
         try set(CURLOPT_NETRC, 0)
         try set(CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_1_1))
         try set(CURLOPT_USERAGENT, "trousseau")
-        // An empty name also keeps curl from looking at http_proxy and its like.
+        // Empty texts also keep curl from looking at https_proxy, no_proxy and their like.
         try set(CURLOPT_PROXY, options.proxy ?? "")
+        try set(CURLOPT_NOPROXY, "")
         // Rounded up: curl takes 0 for "no limit".
         let milliseconds = max(1, Int(left / .milliseconds(1)) + 1)
         try set(CURLOPT_TIMEOUT_MS, milliseconds)

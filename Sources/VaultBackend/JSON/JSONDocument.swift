@@ -10,8 +10,10 @@ final class JSONDocument: Sendable {
     private typealias Node = JSONScanner.Node
 
     /// Nil unless the buffer holds one JSON value.
-    init?(_ buffer: WipedBuffer) {
-        guard let nodes = buffer.withUnsafeBytes({ JSONScanner.scan($0) }) else { return nil }
+    ///
+    /// - Parameter limit: as many values and names at most.
+    init?(_ buffer: WipedBuffer, limit: Int = JSONScanner.maximumNodes) {
+        guard let nodes = buffer.withUnsafeBytes({ JSONScanner.scan($0, limit: limit) }) else { return nil }
         self.buffer = buffer
         self.nodes = nodes
     }

@@ -20,19 +20,21 @@ struct JSONScanner {
     }
 
     private let text: UnsafeRawBufferPointer
+    private let limit: Int
     private var index = 0
     private var nodes: [Node] = []
     /// The nodes that are open, from the outermost.
     private var open: [Int] = []
 
     /// All nodes, the whole value first; nil unless the text is one JSON value.
-    static func scan(_ text: UnsafeRawBufferPointer) -> [Node]? {
-        var scanner = JSONScanner(text)
+    static func scan(_ text: UnsafeRawBufferPointer, limit: Int = maximumNodes) -> [Node]? {
+        var scanner = JSONScanner(text, limit)
         return scanner.scan() ? scanner.nodes : nil
     }
 
-    private init(_ text: UnsafeRawBufferPointer) {
+    private init(_ text: UnsafeRawBufferPointer, _ limit: Int) {
         self.text = text
+        self.limit = limit
     }
 
     private var next: UInt8? { index < text.count ? text[index] : nil }
@@ -66,7 +68,7 @@ struct JSONScanner {
     /// A scalar, or the beginning of an object or array.
     private mutating func value() -> Bool {
         skipSpace()
-        guard nodes.count < JSONScanner.maximumNodes else { return false }
+        guard nodes.count < limit else { return false }
         switch next {
         case UInt8(ascii: "{"): return begin(.object)
         case UInt8(ascii: "["): return begin(.array)
@@ -144,7 +146,7 @@ struct JSONScanner {
     }
 
     private mutating func string() -> Bool {
-        guard nodes.count < JSONScanner.maximumNodes else { return false }
+        guard nodes.count < limit else { return false }
         index += 1
         let start = index
         var isEscaped = false

@@ -13,7 +13,7 @@ struct TestVault: Sendable {
     let address: String
     let caFile: String
     /// Nil: a real server.
-    let standIn: StandIn?
+    let standIn: VaultStandIn?
     let admin: VaultClient
     let root: VaultToken
     /// What distinguishes this test's things on a server.
@@ -65,8 +65,8 @@ struct TestVault: Sendable {
         }
         let certificates = try await Certificates.make(scope)
         try await certificates.issue("server", names: options.names, isExpired: options.isExpired)
-        let root = "root-\(tag)"
-        let standIn = try await StandIn.start(
+        let root = "s." + String(UInt64.random(in: 0...UInt64.max), radix: 36) + "rootroot"
+        let standIn = try await VaultStandIn.start(
             scope, certificates: certificates, root: root, options: options.arguments)
         let scheme = options.arguments.contains("--plain") ? "http" : "https"
         return try TestVault(
@@ -74,7 +74,7 @@ struct TestVault: Sendable {
     }
 
     private init(
-        _ scope: TestScope, _ address: String, _ caFile: String, _ standIn: StandIn?, _ root: String, _ tag: String
+        _ scope: TestScope, _ address: String, _ caFile: String, _ standIn: VaultStandIn?, _ root: String, _ tag: String
     ) throws {
         self.scope = scope
         self.address = address
@@ -168,7 +168,7 @@ struct TestVault: Sendable {
     }
 
     /// The stand-in; a test that asked for it has it.
-    var played: StandIn {
+    var played: VaultStandIn {
         get throws {
             guard let standIn else { throw TestError("this test needs the stand-in") }
             return standIn

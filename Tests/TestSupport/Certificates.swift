@@ -1,15 +1,20 @@
-import TestSupport
-
 /// Certificates of a test's own authority, made by OpenSSL's command line.
-struct Certificates {
+public struct Certificates: Sendable {
     let scope: TestScope
     /// The prefix of its files' names.
     let name: String
 
-    var authority: String { scope.path("\(name)-ca.pem") }
+    /// The authority's own certificate.
+    public var authority: String { scope.path("\(name)-ca.pem") }
+
+    /// One whose files are there already.
+    public init(scope: TestScope, name: String) {
+        self.scope = scope
+        self.name = name
+    }
 
     /// Makes the authority.
-    static func make(_ scope: TestScope, _ name: String = "test") async throws -> Certificates {
+    public static func make(_ scope: TestScope, _ name: String = "test") async throws -> Certificates {
         let certificates = Certificates(scope: scope, name: name)
         try await certificates.openssl(
             "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj",
@@ -23,7 +28,7 @@ struct Certificates {
     /// - Parameters:
     ///   - names: `DNS:vault.test,IP:127.0.0.1`; nil: a client's.
     ///   - isExpired: was good for a day that is long over.
-    func issue(_ file: String, names: String?, isExpired: Bool = false) async throws {
+    public func issue(_ file: String, names: String?, isExpired: Bool = false) async throws {
         let usage = names == nil ? "clientAuth" : "serverAuth"
         let lines =
             ["basicConstraints=CA:false", "extendedKeyUsage=\(usage)"] + (names.map { ["subjectAltName=\($0)"] } ?? [])

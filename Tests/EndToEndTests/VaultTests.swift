@@ -1,0 +1,159 @@
+import Glibc
+import TestSupport
+import Testing
+
+@Suite("Vault", .serialized)
+struct VaultTests {
+    @Test("alone it is set up, serves, and opens the keyring after a restart; away, it fails no request")
+    func alone() async throws {
+        try await TestScope.with { scope in
+            let vault = try await VaultNode.make(scope)
+            let node = vault.node
+            try vault.configure([vault.backend])
+            let keyID = try await node.initialize()
+            let doctor = try await node.run("doctor")
+            #expect(doctor.exit == .code(0), "\(doctor.text)")
+            let first = try await node.serve()
+            let server = try await node.apiServer()
+            try await server.ask("boot")
+            try await server.ask("write", ["count": 100])
+            try await first.stop()
+
+            let second = try await node.serve()
+            #expect(try await server.ask("boot", ["within": 30])["keyID"].string == keyID)
+            #expect(try await server.ask("read")["codes"].counts.keys.sorted() == ["OK"])
+
+            // All its tokens gone, then Vault itself: what is in memory goes on.
+            try vault.standIn.control("revoke")
+            try await server.ask("write", ["count": 10])
+            try vault.standIn.control("seal", "{\"sealed\":true}")
+            try await server.ask("write", ["count": 10])
+            #expect(try await server.ask("read")["codes"].counts.keys.sorted() == ["OK"])
+            try await second.stop()
+
+            let third = try await node.serve()
+            try await eventually("Status says that Vault is sealed", within: .seconds(30)) {
+                try await server.ask("status")["details"].string.contains("sealed")
+            }
+            try vault.standIn.control("seal", "{\"sealed\":false}")
+            #expect(try await server.ask("boot", ["within": 60])["keyID"].string == keyID)
+            #expect(try await server.ask("read")["codes"].counts.keys.sorted() == ["OK"])
+            let end = try await third.stop()
+            #expect(end.exit == .code(0))
+            for secret in vault.secrets { #expect(!scope.allOutput.contains(secret)) }
+        }
+    }
+
+    @Test("beside an HSM, either of them opens the keyring while the other is away")
+    func besideHSM() async throws {
+        try await TestScope.with { scope in
+            let vault = try await VaultNode.make(scope)
+            let node = vault.node
+            try vault.configure([vault.hsm, vault.backend])
+            let keyID = try await node.initialize()
+            let first = try await node.serve()
+            let server = try await node.apiServer()
+            try await server.ask("boot")
+            try await server.ask("write", ["count": 20])
+            try await first.stop()
+
+            try Files.move(node.token.folder, to: scope.path("away"))
+            let byVault = try await node.serve()
+            #expect(try await server.ask("boot", ["within": 60])["keyID"].string == keyID)
+            #expect(try await server.ask("read")["codes"].counts.keys.sorted() == ["OK"])
+            try await byVault.stop()
+
+            try Files.move(scope.path("away"), to: node.token.folder)
+            for fault in ["\"kind\":\"hang\"", "\"kind\":\"close\"", "\"kind\":\"status\",\"status\":500"] {
+                try vault.standIn.fault("", fault)
+                let byHSM = try await node.serve()
+                #expect(try await server.ask("boot", ["within": 60])["keyID"].string == keyID)
+                #expect(try await server.ask("read")["codes"].counts.keys.sorted() == ["OK"])
+                try vault.standIn.mend()
+                #expect(try await byHSM.stop().exit == .code(0))
+            }
+        }
+    }
+
+    @Test("in the configuration it costs at most 5 MB of memory")
+    func memory() async throws {
+        try await TestScope.with { scope in
+            let vault = try await VaultNode.make(scope)
+            try vault.configure([vault.hsm, vault.backend])
+            try await vault.node.initialize()
+            try vault.configure([vault.hsm])
+            let without = try await resident(vault, atMost: .max)
+            try vault.configure([vault.hsm, vault.backend])
+            _ = try await resident(vault, atMost: without + 5 * 1024)
+        }
+    }
+
+    /// The resident memory in kB of a plugin that serves and has asked all its backends: what only the start needed is
+    /// given back then.
+    private func resident(_ vault: VaultNode, atMost limit: Int) async throws -> Int {
+        let plugin = try await vault.node.serve()
+        let server = try await vault.node.apiServer()
+        try await server.ask("boot", ["within": 60])
+        var kilobytes = 0
+        try await eventually("all backends were asked, and at most \(limit) kB", within: .seconds(60)) {
+            let status = try JSON(parsing: try await vault.node.run("status", ["--output", "json"]).output)
+            kilobytes = try plugin.measure("VmRSS")
+            return status["backends"].array.allSatisfy { $0["state"].string == "ok" } && kilobytes <= limit
+        }
+        try await plugin.stop()
+        return kilobytes
+    }
+}
+
+/// A node that has an HSM and a login at a Vault; its configuration names what a test wants of them.
+private struct VaultNode {
+    let node: Node
+    let standIn: VaultStandIn
+    let certificates: Certificates
+    /// What must be written nowhere.
+    let secrets: [String]
+
+    static func make(_ scope: TestScope) async throws -> VaultNode {
+        let node = try await Node.make(scope)
+        let certificates = try await Certificates.make(scope)
+        try await certificates.issue("server", names: "IP:127.0.0.1")
+        let standIn = try await VaultStandIn.start(scope, certificates: certificates, root: "root-of-the-test")
+        let document = try Files.readText(PackageSources.root + "/docs/vault.md")
+        let policy = try #require(document.firstMatch(of: /```hcl\n((?s:.*?))```/)).output.1
+        let answer = try standIn.control("prepare", JSON.object(["policy": .string(String(policy))]).text)
+        let login = try JSON(parsing: answer)
+        try Files.write(login["role_id"].string, to: scope.path("role-id"))
+        try Files.write(login["secret_id"].string, to: scope.path("secret-id"))
+        return VaultNode(
+            node: node, standIn: standIn, certificates: certificates,
+            secrets: [login["secret_id"].string, login["role_id"].string])
+    }
+
+    var backend: String {
+        """
+        - name: vault
+          deadline: 5s
+          vault:
+            address: "https://127.0.0.1:\(standIn.port)"
+            key: trousseau
+            appRole: {roleIDFile: \(node.scope.path("role-id")), secretIDFile: \(node.scope.path("secret-id"))}
+            tls: {caFile: \(certificates.authority)}
+
+        """
+    }
+
+    var hsm: String {
+        """
+        - name: rack-hsm
+          deadline: 2s
+          pkcs11: {module: \(node.token.module), key: "\(node.token.uri)", pinSource: \(node.token.pinFile)}
+
+        """
+    }
+
+    /// Replaces the backends of the configuration.
+    func configure(_ backends: [String]) throws {
+        let head = node.text(Node.Options()).split(separator: "backends:\n").first ?? ""
+        try Files.write(head + "backends:\n" + backends.joined(), to: node.configuration)
+    }
+}

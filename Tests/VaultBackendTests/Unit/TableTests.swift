@@ -1,0 +1,66 @@
+import CCurl
+import Keyring
+import Testing
+
+@testable import VaultBackend
+
+@Suite("What codes of Vault and libcurl mean")
+struct TableTests {
+    @Test("every status has a meaning, and those that matter the right one")
+    func statuses() {
+        for status in 0..<1000 where status != 200 && status != 204 {
+            let error = VaultError(status: status, "GET x", "")
+            #expect(error.status == status && error.message.contains("\(status)"))
+        }
+        let expected: [(Int, VaultError.Code, SealingError.Class)] = [
+            (307, .unreachable, .operatorMustAct), (400, .request, .operatorMustAct), (403, .denied, .operatorMustAct),
+            (404, .notFound, .operatorMustAct), (405, .request, .operatorMustAct), (412, .busy, .retry),
+            (429, .busy, .retry), (472, .sealed, .operatorMustAct), (473, .busy, .retry), (500, .busy, .retry),
+            (501, .sealed, .operatorMustAct), (502, .busy, .retry), (503, .sealed, .reopen), (504, .busy, .retry),
+            (599, .busy, .retry), (600, .answer, .reopen), (100, .answer, .reopen),
+        ]
+        for (status, code, errorClass) in expected {
+            let failure = StatusFailure(status)
+            #expect(failure.code == code && failure.errorClass == errorClass, "\(status)")
+        }
+    }
+
+    @Test("every code of libcurl has a meaning, and those that matter the right one")
+    func codes() {
+        for code in 1..<UInt32(CURL_LAST.rawValue) {
+            let failure = CurlFailure(CURLcode(rawValue: code))
+            #expect(failure.errorClass != .permanent)
+        }
+        let expected: [(CURLcode, VaultError.Code, SealingError.Class)] = [
+            (CURLE_COULDNT_RESOLVE_HOST, .unreachable, .reopen), (CURLE_COULDNT_CONNECT, .unreachable, .reopen),
+            (CURLE_OPERATION_TIMEDOUT, .deadline, .retry), (CURLE_PEER_FAILED_VERIFICATION, .tls, .operatorMustAct),
+            (CURLE_SSL_CACERT_BADFILE, .tls, .operatorMustAct), (CURLE_SSL_CERTPROBLEM, .tls, .operatorMustAct),
+            (CURLE_PARTIAL_FILE, .answer, .reopen), (CURLE_OUT_OF_MEMORY, .local, .retry),
+            (CURLE_UNSUPPORTED_PROTOCOL, .answer, .reopen), (CURLE_URL_MALFORMAT, .configuration, .operatorMustAct),
+        ]
+        for (curl, code, errorClass) in expected {
+            let failure = CurlFailure(curl)
+            #expect(failure.code == code && failure.errorClass == errorClass, "\(curl.rawValue)")
+        }
+    }
+
+    @Test(
+        "a server's words are shown without what could be a credential",
+        arguments: [
+            ("1 error occurred:\n\t* permission denied\n\n", "1 error occurred: * permission denied"),
+            ("Vault is sealed", "Vault is sealed"), ("", ""),
+            ("bad token s.cHOg7kKvIAJW9N2OFFkdMd1D here", "bad token s.[…] here"),
+            ("hvs.CAESIJx_0123456789-abcdefghijklmnopqrstuvwxyz", "hvs.[…]"),
+            ("{\"plaintext\":\"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\"}", "{\"plaintext\":\"[…]\"}"),
+            ("b8ade6e1-c8c9-7f32-e78d-6d5fe20dfbba", "[…]"), ("a\u{1b}[31mb\u{202e}c", "a [31mb?c"),
+            ("auth/approle/login", "auth/approle/login"),
+        ])
+    func words(_ text: String, _ shown: String) {
+        #expect(ServerText.shorten(text) == shown)
+    }
+
+    @Test("a server's words have an end")
+    func longWords() {
+        #expect(ServerText.shorten(String(repeating: "no ", count: 1000)).count <= ServerText.limit + 1)
+    }
+}
