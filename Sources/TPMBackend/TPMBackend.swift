@@ -25,6 +25,7 @@ public final class TPMBackend: SealingBackend {
     ///
     /// - Throws: `TPMError.configuration`.
     public init(_ configuration: TPMConfiguration, log: Log) throws(TPMError) {
+        ESYSContext.silenceLibrary
         self.configuration = try CheckedConfiguration(configuration)
         name = configuration.name
         device = Device(self.configuration, log: log)
