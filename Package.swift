@@ -56,7 +56,7 @@ let package = Package(
         .executableTarget(
             name: "Plugin",
             dependencies: [
-                "Configuration", "PKCS11Backend", "RecoveryBackend", "VaultBackend", "KMSServer", "Operations",
+                "Configuration", "PKCS11Backend", "RecoveryBackend", "TPMBackend", "VaultBackend", "KMSServer", "Operations",
                 "Keyring",
                 "Crypto", "CLinux",
             ],
