@@ -142,7 +142,8 @@ if Context.environment["TROUSSEAU_FUZZ"] != nil {
         .executableTarget(
             name: "Fuzz",
             dependencies: [
-                "Configuration", "PKCS11Backend", "RecoveryBackend", "TPMBackend", "KMSServer", "Keyring", "Crypto",
+                "Configuration", "PKCS11Backend", "VaultBackend", "RecoveryBackend", "TPMBackend", "KMSServer",
+                "Keyring", "Crypto",
                 "COpenSSL",
             ],
             path: "Tests/Fuzz", exclude: ["Regressions", "README.md"], swiftSettings: strict))
