@@ -56,7 +56,8 @@ let package = Package(
         .executableTarget(
             name: "Plugin",
             dependencies: [
-                "Configuration", "PKCS11Backend", "RecoveryBackend", "TPMBackend", "VaultBackend", "KMSServer", "Operations",
+                "Configuration", "PKCS11Backend", "RecoveryBackend", "TPMBackend", "VaultBackend", "KMSServer",
+                "Operations",
                 "Keyring",
                 "Crypto", "CLinux",
             ],
@@ -142,7 +143,8 @@ if Context.environment["TROUSSEAU_FUZZ"] != nil {
         .executableTarget(
             name: "Fuzz",
             dependencies: [
-                "Configuration", "PKCS11Backend", "RecoveryBackend", "TPMBackend", "KMSServer", "Keyring", "Crypto",
+                "Configuration", "PKCS11Backend", "VaultBackend", "RecoveryBackend", "TPMBackend", "KMSServer",
+                "Keyring", "Crypto",
                 "COpenSSL",
             ],
             path: "Tests/Fuzz", exclude: ["Regressions", "README.md"], swiftSettings: strict))

@@ -71,7 +71,7 @@ public final class VaultBackend: SealingBackend {
     /// True: only Vault has the key.
     public func isAuthenticated(_ seal: Seal) -> Bool { true }
 
-    /// Two requests: the key is looked at, then used.
+    /// Three requests: the key is looked at, used, and looked at again, so that it was the same key throughout.
     public func seal(
         _ kek: KEK, to recipient: Recipient, until: ContinuousClock.Instant
     ) async throws(SealingError) -> Seal {
@@ -80,6 +80,7 @@ public final class VaultBackend: SealingBackend {
             try backend.compare(recipient, key, mayBeUnproven: false)
             let plaintext = try kek.withUnsafeBytes { (bytes) throws(VaultError) in try SecretText.copy(bytes) }
             let made = try await backend.transit.encrypt(plaintext, as: key, until)
+            try backend.compare(recipient, try await backend.transit.readSafe(until), mayBeUnproven: false)
             return Seal(recipient: recipient, kekID: kek.id, bytes: made.encoded)
         }
     }

@@ -88,6 +88,34 @@ struct VaultTests {
         }
     }
 
+    @Test("what went to Vault and came from it is not left in the plugin's memory")
+    func residue() async throws {
+        try await TestScope.with { scope in
+            let vault = try await VaultNode.make(scope)
+            try vault.configure([vault.backend])
+            try await vault.node.initialize()
+            let sealed = try vault.standIn.control("seen", "{\"forget\":true}")
+            // As it went over the wire: the body is a text in a text.
+            let match = try #require(sealed.firstMatch(of: /\\"plaintext\\":\\"([A-Za-z0-9+\/=]{44})\\"/))
+            let plaintext = String(match.output.1)
+
+            let plugin = try await vault.node.serve()
+            let server = try await vault.node.apiServer()
+            try await server.ask("boot", ["within": 60])
+            let seen = try vault.standIn.control("seen")
+            #expect(seen.contains("transit/decrypt/trousseau"))
+            let tokens = seen.matches(of: /"token": "(s\.[^"]+)"/).map { String($0.output.1) }
+            let token = try #require(tokens.last)
+            let memory = ProcessMemory(pid: plugin.process.pid)
+            // The search finds what is there: the token in secure memory, and nowhere else.
+            try await eventually("one copy of the token", within: .seconds(30)) { try memory.count(token) == 1 }
+            // Half of it is a find, too.
+            for half in [plaintext.prefix(20), plaintext.suffix(20)] { #expect(try memory.count(String(half)) == 0) }
+            for secret in vault.secrets { #expect(try memory.count(secret) == 0) }
+            try await plugin.stop()
+        }
+    }
+
     /// The resident memory in kB of a plugin that serves and has asked all its backends: what only the start needed is
     /// given back then.
     private func resident(_ vault: VaultNode, atMost limit: Int) async throws -> Int {

@@ -8,7 +8,8 @@ enum Fuzz {
         RecordTarget(), MergeTarget(), PublicationTarget(), EnvelopeTarget(), KeyIDTarget(), RecordFileTarget(),
         RolesFileTarget(), HighestFileTarget(), LocalSealFileTarget(), PKCS11SealTarget(), PINIdentityTarget(),
         KeyURITarget(), RecoverySealTarget(), RecoveryKeyFileTarget(), TPMPublicTarget(), TPMSealTarget(),
-        PCRPolicyTarget(), ConfigurationTarget(), KMSTarget(),
+        PCRPolicyTarget(), VaultSealTarget(), VaultAnswerTarget(), VaultAddressTarget(), ConfigurationTarget(),
+        KMSTarget(),
     ]
 
     static let target: any FuzzTarget = {

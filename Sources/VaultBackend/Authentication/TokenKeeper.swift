@@ -52,11 +52,13 @@ actor TokenKeeper {
 
     /// A token that should be good. One login runs at a time; whoever comes meanwhile waits for it.
     func token() async throws(VaultError) -> VaultToken {
-        if let held, isGood(held) {
-            self.held?.uses = held.uses.map { $0 - 1 }
-            return held.token
+        guard let held, isGood(held) else { return try await login().get() }
+        // An agent may have written a newer one, or be just about to: then the one that is held does until it has.
+        if !method.makesTokens, held.identities != method.identities, case .success(let newer) = await login() {
+            return newer
         }
-        return try await login().get()
+        if self.held?.token === held.token { self.held?.uses = held.uses.map { $0 - 1 } }
+        return held.token
     }
 
     /// Vault does not know this token any more.
@@ -88,9 +90,7 @@ actor TokenKeeper {
 
     private func isGood(_ held: Held) -> Bool {
         if let expires = held.expires, expires <= .now { return false }
-        if let uses = held.uses, uses <= 0 { return false }
-        // An agent may have written a newer one.
-        return method.makesTokens || held.identities == method.identities
+        return held.uses.map { $0 > 0 } ?? true
     }
 
     private func login() async -> Result<VaultToken, VaultError> {
@@ -145,7 +145,8 @@ actor TokenKeeper {
         upkeep?.cancel()
         upkeep = pause.map { pause in
             Task { [weak self] in
-                try? await Task.sleep(for: pause)
+                // A server that gives no time at all is not asked without a pause.
+                try? await Task.sleep(for: max(pause, .milliseconds(500)))
                 guard !Task.isCancelled else { return }
                 await self?.maintain(token)
             }
@@ -189,7 +190,7 @@ actor TokenKeeper {
         log(
             .warning, "the token could not be renewed yet", ("backend", name),
             ("error", failure?.message ?? "unknown"), ("expiresIn", "\(left.components.seconds)s"))
-        let pause = min(max(left / 4, .milliseconds(500)), .seconds(60))
+        let pause = min(left / 4, .seconds(60))
         schedule(token, after: pause * Double.random(in: 0.8...1.2))
     }
 

@@ -29,19 +29,23 @@ struct CurlFailure: Sendable, Equatable {
         (
             CurlFailure(.unreachable, .reopen, "check Vault and the way to it"),
             [
-                CURLE_COULDNT_RESOLVE_HOST, CURLE_COULDNT_RESOLVE_PROXY, CURLE_COULDNT_CONNECT, CURLE_GOT_NOTHING,
-                CURLE_SEND_ERROR, CURLE_PROXY, CURLE_INTERFACE_FAILED, CURLE_NO_CONNECTION_AVAILABLE,
+                CURLE_COULDNT_RESOLVE_HOST, CURLE_COULDNT_RESOLVE_PROXY, CURLE_COULDNT_CONNECT, CURLE_PROXY,
+                CURLE_INTERFACE_FAILED, CURLE_NO_CONNECTION_AVAILABLE,
             ]
         ),
         (CurlFailure(.deadline, .retry, "check Vault and the way to it"), [CURLE_OPERATION_TIMEDOUT]),
         (
-            // A server that wants a client certificate says so only when the first request is on its way (TLS 1.3).
+            // A server that wants a client certificate says so only when the first request is on its way (TLS 1.3): as an
+            // alert, or, if it closes before that was read, as a connection that was reset or has ended.
             CurlFailure(
                 .unreachable, .reopen, "check Vault and the way to it; if it asks for client certificates, set tls"),
-            [CURLE_RECV_ERROR]
+            [CURLE_RECV_ERROR, CURLE_SEND_ERROR, CURLE_GOT_NOTHING]
         ),
         (
-            CurlFailure(.tls, .reopen, "is this Vault's address, and does it speak TLS 1.2 or later there?"),
+            CurlFailure(
+                .tls, .reopen,
+                "is this Vault's address, and does it speak TLS 1.2 or later? if it asks for client certificates, set tls"
+            ),
             [CURLE_SSL_CONNECT_ERROR]
         ),
         (

@@ -129,7 +129,7 @@ final class Transfer {
 
     /// Connects to `host` and `port`, whatever the URL says: the certificate has to be that of the URL's host.
     func connect(to host: String, port: Int) throws(VaultError) {
-        try append("::\(host):\(port)", to: \.connectTo)
+        try append("::\(host.contains(":") ? "[\(host)]" : host):\(port)", to: \.connectTo)
         try check(trousseau_curl_set_pointer(library.functions, handle, CURLOPT_CONNECT_TO, connectTo))
     }
 

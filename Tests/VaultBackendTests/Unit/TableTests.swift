@@ -38,6 +38,10 @@ struct TableTests {
             (CURLE_PARTIAL_FILE, .answer, .reopen), (CURLE_OUT_OF_MEMORY, .local, .retry),
             (CURLE_UNSUPPORTED_PROTOCOL, .answer, .reopen), (CURLE_URL_MALFORMAT, .configuration, .operatorMustAct),
         ]
+        // However it comes that a server wanted a client certificate.
+        for curl in [CURLE_RECV_ERROR, CURLE_SEND_ERROR, CURLE_GOT_NOTHING, CURLE_SSL_CONNECT_ERROR] {
+            #expect(CurlFailure(curl).hint?.contains("client certificates, set tls") == true, "\(curl.rawValue)")
+        }
         for (curl, code, errorClass) in expected {
             let failure = CurlFailure(curl)
             #expect(failure.code == code && failure.errorClass == errorClass, "\(curl.rawValue)")
