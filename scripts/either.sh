@@ -1,4 +1,5 @@
 # shellcheck shell=sh
+# shellcheck disable=SC2154 # names of run.sh and plugin.sh
 # For run.sh, to be sourced: with either device stopped, a restarted plugin opens the keyring by the other one.
 
 opened_by() {
