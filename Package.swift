@@ -56,7 +56,8 @@ let package = Package(
         .executableTarget(
             name: "Plugin",
             dependencies: [
-                "Configuration", "PKCS11Backend", "RecoveryBackend", "VaultBackend", "KMSServer", "Operations",
+                "Configuration", "PKCS11Backend", "RecoveryBackend", "TPMBackend", "VaultBackend", "KMSServer",
+                "Operations",
                 "Keyring",
                 "Crypto", "CLinux",
             ],

@@ -56,9 +56,66 @@ choose_sockets() {
     fail "no place for a socket: $1 is too long a path, and /tmp is not writable"
 }
 
-# prepare FOLDER: token, configuration and keyring, or those that are there already. Sets config and socket.
+# start_tpm FOLDER: a TPM in software with its state there; sets tpm and tpm_device. It ends with this script.
+start_tpm() {
+    command -v swtpm >/dev/null || fail 'swtpm is missing' 'make deps installs it'
+    mkdir -p "$1/tpm-state"
+    tpm_socket=$sockets/tpm.sock
+    rm -f "$tpm_socket" "$tpm_socket.ctrl"
+    setpriv --pdeathsig TERM -- swtpm socket --tpm2 --tpmstate dir="$1/tpm-state" \
+        --server type=unixio,path="$tpm_socket" --ctrl type=unixio,path="$tpm_socket.ctrl" \
+        --flags not-need-init,startup-clear >"$1/swtpm.log" 2>&1 &
+    tpm=$!
+    tpm_device="swtpm:path=$tpm_socket"
+    tries=0
+    until [ -S "$tpm_socket" ]; do
+        tries=$((tries + 1))
+        if [ "$tries" -ge 150 ] || ! kill -0 "$tpm" 2>/dev/null; then
+            fail "swtpm does not start: $(cat "$1/swtpm.log")"
+        fi
+        sleep 0.1
+    done
+}
+
+stop_tpm() {
+    [ -n "${tpm:-}" ] || return 0
+    kill -TERM "$tpm" 2>/dev/null || :
+    wait "$tpm" 2>/dev/null || :
+    tpm=
+}
+
+# The items of the configuration's list, for BACKEND.
+backend_items() {
+    case $backend in
+    tpm | both)
+        cat <<YAML
+- name: swtpm
+  tpm: {device: $(quoted "$tpm_device")}
+YAML
+        ;;
+    esac
+    case $backend in
+    hsm | both)
+        cat <<YAML
+- name: softhsm
+  pkcs11:
+    module: $(quoted "${TROUSSEAU_TEST_MODULE:?}")
+    key: "pkcs11:token=trousseau;object=kek-sealer"
+    pinSource: $(quoted "${TROUSSEAU_TEST_PIN_FILE:?}")
+YAML
+        ;;
+    esac
+}
+
+# prepare FOLDER [BACKEND]: device, configuration and keyring, or those that are there already. BACKEND is hsm (SoftHSM,
+# the default), tpm (swtpm) or both. Sets config and socket, and backend and tpm for stop_tpm.
 prepare() {
     folder=$1
+    backend=${2:-hsm}
+    case $backend in
+    hsm | tpm | both) ;;
+    *) fail "BACKEND=$backend is not known" 'it is hsm, tpm or both' ;;
+    esac
     case $folder in
     *"
 "* | *"	"*) fail "$folder: a line break or tab in a path" 'move the clone to another folder' ;;
@@ -73,6 +130,7 @@ prepare() {
 
     choose_sockets "$folder"
     mkdir -p "$sockets/kms" "$sockets/control"
+    [ "$backend" = hsm ] || start_tpm "$folder"
     socket=$sockets/kms/kms.sock
     config=$folder/config.yaml
     unlocked=false
@@ -92,11 +150,7 @@ server:
   control: {path: $(quoted "$sockets/control/control.sock"), allowUsers: [$(id -u)]}
   allowUnlockedMemory: $unlocked
 backends:
-- name: softhsm
-  pkcs11:
-    module: $(quoted "${TROUSSEAU_TEST_MODULE:?}")
-    key: "pkcs11:token=trousseau;object=kek-sealer"
-    pinSource: $(quoted "${TROUSSEAU_TEST_PIN_FILE:?}")
+$(backend_items)
 YAML
     # init writes the roles, and takes its mark away at the very end.
     if [ ! -e "$folder/keyring/roles" ] || [ -e "$folder/keyring/init-in-progress" ]; then

@@ -1,6 +1,8 @@
 #!/bin/sh
 # `make run`: a plugin that a kube-apiserver can use, its KEK sealed by a SoftHSM token, all in ./local. Made once and
 # used again: the same token, keyring and key_id each time.
+# BACKEND=tpm: by a TPM in software (swtpm). BACKEND=both: by either, and it is shown that with one of them stopped the
+# other one opens the keyring.
 set -eu
 cd "$(dirname "$0")/.."
 . scripts/plugin.sh
@@ -21,8 +23,12 @@ signalled() {
 }
 trap signalled INT TERM HUP
 
-# TROUSSEAU_LOCAL is for a second one on the same machine.
-prepare "${TROUSSEAU_LOCAL:-$root/local}"
+# TROUSSEAU_LOCAL is for a second one on the same machine. Each choice has a keyring of its own.
+backend=${BACKEND:-hsm}
+local_folder=${TROUSSEAU_LOCAL:-$root/local}
+[ "$backend" = hsm ] || local_folder=$local_folder/$backend
+trap stop_tpm EXIT
+prepare "$local_folder" "$backend"
 [ "$stopping" = no ] || exit 0
 echo '==> start'
 start
@@ -40,6 +46,10 @@ if [ "$stopping" = no ]; then
         stop
         fail 'the round trip failed'
     }
+    if [ "$backend" = both ]; then
+        . scripts/either.sh
+        show_either
+    fi
     echo
     echo '==> for kube-apiserver (--encryption-provider-config)'
     "$program" encryption-config --socket "$socket"
@@ -50,6 +60,7 @@ socket         $socket
 configuration  $config
 in another shell, from this folder:
   .build/release/trousseau status --config $(word "$config")
+  SOFTHSM2_CONF=$(word "$SOFTHSM2_CONF") .build/release/trousseau doctor --config $(word "$config")
   echo hello | .build/release/trousseau kms encrypt --socket $(word "$socket") >sealed.json
   .build/release/trousseau kms decrypt --socket $(word "$socket") --in sealed.json
 Ctrl-C ends it.

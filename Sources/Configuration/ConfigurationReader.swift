@@ -5,11 +5,15 @@ extension PluginConfiguration {
     /// The same for Vault, reported for the whole section.
     public typealias VaultCheck = (Vault) -> (reason: String, hint: String?)?
 
+    /// The same of the TPM module, whose finding is reported under the section itself.
+    public typealias TPMCheck = (TPM) -> (reason: String, hint: String?)?
+
     /// Reads and checks the file at `path`.
     ///
     /// - Throws: `ConfigurationError` with all that is wrong.
     public static func read(
-        path: String, checkPKCS11: PKCS11Check = { _ in nil }, checkVault: VaultCheck = { _ in nil }
+        path: String, checkPKCS11: PKCS11Check = { _ in nil }, checkTPM: TPMCheck = { _ in nil },
+        checkVault: VaultCheck = { _ in nil }
     ) throws(ConfigurationError) -> Self {
         let bytes: [UInt8]
         do throws(FileError) {
@@ -17,7 +21,8 @@ extension PluginConfiguration {
         } catch {
             throw ConfigurationError([Diagnostic(file: path, line: 0, key: "", reason: error.reason, hint: unreadable)])
         }
-        return try parse(bytes, file: path, accounts: .system, checkPKCS11: checkPKCS11, checkVault: checkVault)
+        return try parse(
+            bytes, file: path, accounts: .system, checkPKCS11: checkPKCS11, checkTPM: checkTPM, checkVault: checkVault)
     }
 
     private static let unreadable = "name the file with --config; docs/configuration.md has an example"
@@ -27,16 +32,18 @@ extension PluginConfiguration {
     /// - Throws: `ConfigurationError` with all that is wrong.
     public static func parse(
         _ bytes: [UInt8], file: String, accounts: AccountNames, checkPKCS11: PKCS11Check = { _ in nil },
-        checkVault: VaultCheck = { _ in nil }
+        checkTPM: TPMCheck = { _ in nil }, checkVault: VaultCheck = { _ in nil }
     ) throws(ConfigurationError) -> Self {
         let diagnosis = Diagnosis(file: file)
         // What the checks are called for never outlives this call.
         let configuration = withoutActuallyEscaping(checkPKCS11) { checkPKCS11 in
-            withoutActuallyEscaping(checkVault) { checkVault in
-                let backends = BackendSchema(checkPKCS11: checkPKCS11, checkVault: checkVault)
-                return YAMLDocument.read(bytes, into: diagnosis).flatMap { root in
-                    Section(root, path: "", diagnosis: diagnosis).map { top in
-                        read(top, server: ServerSchema(accounts: accounts), backends: backends)
+            withoutActuallyEscaping(checkTPM) { checkTPM in
+                withoutActuallyEscaping(checkVault) { checkVault in
+                    let backends = BackendSchema(checkPKCS11: checkPKCS11, checkTPM: checkTPM, checkVault: checkVault)
+                    return YAMLDocument.read(bytes, into: diagnosis).flatMap { root in
+                        Section(root, path: "", diagnosis: diagnosis).map { top in
+                            read(top, server: ServerSchema(accounts: accounts), backends: backends)
+                        }
                     }
                 }
             }

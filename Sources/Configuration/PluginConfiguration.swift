@@ -111,6 +111,7 @@ public struct PluginConfiguration: Sendable, Equatable {
         /// What kind of backend, with its own section.
         public enum Kind: Sendable, Equatable {
             case pkcs11(PKCS11)
+            case tpm(TPM)
             case vault(Vault)
             case recovery(Recovery)
         }
@@ -118,7 +119,7 @@ public struct PluginConfiguration: Sendable, Equatable {
         /// Whether it can open seals here. What is sealed to a recovery key opens elsewhere.
         public var opensSeals: Bool {
             switch kind {
-            case .pkcs11, .vault: true
+            case .pkcs11, .tpm, .vault: true
             case .recovery: false
             }
         }
@@ -128,6 +129,28 @@ public struct PluginConfiguration: Sendable, Equatable {
     public struct Recovery: Sendable, Equatable {
         /// The absolute path of a PEM file with the operator's certificate or public key.
         public var certificate: String
+    }
+
+    /// The section `tpm` of a backend.
+    public struct TPM: Sendable, Equatable {
+        /// Which TPM, as a TCTI of tpm2-tss and its configuration.
+        public var device: String
+        /// The absolute path of the file with the PIN.
+        public var pinSource: String?
+        /// How long an unused TPM is kept open.
+        public var idleClose: Duration
+        /// What the TPM's state has to be for a seal to open.
+        public var policy: Policy
+
+        /// The section `policy`.
+        public enum Policy: Sendable, Equatable {
+            /// Nothing.
+            case none
+            /// Whatever a key has signed: PCRs, and absolute paths of the key and of the signatures, nil for systemd's.
+            case signed(pcrs: String?, publicKey: String?, signatures: String?)
+            /// One text for each state of the PCRs.
+            case literal(pcrs: [String])
+        }
     }
 
     /// The section `pkcs11` of a backend.

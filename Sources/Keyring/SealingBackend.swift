@@ -18,6 +18,12 @@ public protocol SealingBackend: Sendable {
     /// With `generateMissingKey` a sealing key that does not exist is made; an existing one is never touched.
     func recipients(generateMissingKey: Bool, until: ContinuousClock.Instant) async throws(SealingError) -> [Recipient]
 
+    /// The recipients whose seals stay on this node, in `local/`, in order of preference; they are of no use elsewhere, and
+    /// never in a record. These and `recipients` are what the backend wants a KEK to be sealed to. Some of them may be
+    /// such that their seals do not open now but later, after a change that was foretold. None unless a backend says
+    /// otherwise.
+    func localRecipients(until: ContinuousClock.Instant) async throws(SealingError) -> [Recipient]
+
     /// Whether this backend holds the recipient's sealing key, as far as can be told without its device.
     func serves(_ recipient: Recipient) -> Bool
 
@@ -44,6 +50,8 @@ public protocol SealingBackend: Sendable {
 extension SealingBackend {
     /// True.
     public var canUnseal: Bool { true }
+    /// None.
+    public func localRecipients(until: ContinuousClock.Instant) async throws(SealingError) -> [Recipient] { [] }
 }
 
 /// One line of `trousseau doctor`.

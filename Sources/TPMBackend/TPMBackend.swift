@@ -25,6 +25,7 @@ public final class TPMBackend: SealingBackend {
     ///
     /// - Throws: `TPMError.configuration`.
     public init(_ configuration: TPMConfiguration, log: Log) throws(TPMError) {
+        ESYSContext.silenceLibrary
         self.configuration = try CheckedConfiguration(configuration)
         name = configuration.name
         device = Device(self.configuration, log: log)
@@ -192,7 +193,7 @@ public final class TPMBackend: SealingBackend {
         }
         let diagnosis = Diagnosis(configuration, device, enrolment, pin)
         do throws(TPMError) {
-            findings += try await calls.run(until: until) { () throws(TPMError) in diagnosis.run() }
+            findings += try await calls.runInTurn(until: until) { () throws(TPMError) in diagnosis.run() }
         } catch {
             findings.append(Finding(.error, "TPM", error.message, hint: error.hint))
         }

@@ -49,11 +49,14 @@ public struct TPMError: Error, Sendable, Equatable {
     let returnCode: ReturnCode
     /// Which command failed, when one did.
     let command: Command?
+    /// Whether the call was refused since too many wait.
+    let isBusy: Bool
 
     /// An error of this module.
     init(
         _ code: Code, _ message: String, hint: String? = nil, errorClass: SealingError.Class = .operatorMustAct,
-        remedy: Remedy = .none, returnCode: ReturnCode = .success, command: Command? = nil
+        remedy: Remedy = .none, returnCode: ReturnCode = .success, command: Command? = nil,
+        isBusy: Bool = false
     ) {
         self.code = code
         self.errorClass = errorClass
@@ -62,6 +65,7 @@ public struct TPMError: Error, Sendable, Equatable {
         self.remedy = remedy
         self.returnCode = returnCode
         self.command = command
+        self.isBusy = isBusy
     }
 
     /// As the sealing chain takes it.

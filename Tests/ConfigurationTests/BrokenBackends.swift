@@ -53,8 +53,7 @@ extension BrokenConfiguration {
         BrokenConfiguration(
             13, #"  tpm: {device: "device:/dev/tpmrm0"}\#n  pkcs11:"#,
             [
-                "11: backends[0]: has more than one kind: tpm and pkcs11",
-                "13: backends[0].tpm: tpm backends are not in this version",
+                "11: backends[0]: has more than one kind: tpm and pkcs11"
             ]),
         BrokenConfiguration(13, "  pkcs12:", ["11: backends[0]: has no kind", "13: backends[0].pkcs12: unknown key"]),
         BrokenConfiguration(
@@ -229,7 +228,6 @@ extension BrokenConfiguration {
             16,
             #"    pinSource: /etc/pin\#n- name: node-tpm\#n  tpm: {device: "device:/dev/tpmrm0"}\#n- name: vault\#n  vault: {address: "https://vault.example:8200"}\#n- rack"#,
             [
-                "18: backends[1].tpm: tpm backends are not in this version",
                 "20: backends[2].vault.key: is missing",
                 "20: backends[2].vault: has no way to log in",
                 "21: backends[3]: expected a mapping, found text",

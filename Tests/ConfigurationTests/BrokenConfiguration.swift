@@ -37,7 +37,7 @@ struct BrokenConfiguration: Sendable, CustomTestStringConvertible {
             pinSource: /etc/trousseau/hsm.pin
         """
 
-    static let all = top + keyring + server + backends + vault + operations
+    static let all = top + keyring + server + backends + tpm + vault + operations
 
     /// The whole text.
     var configuration: String {
@@ -60,9 +60,15 @@ struct BrokenConfiguration: Sendable, CustomTestStringConvertible {
         section.address.hasPrefix("https://") ? nil : ("the address is no https URL", nil)
     }
 
+    /// Stands for the TPM module's own look at the section.
+    static func checkTPM(_ section: PluginConfiguration.TPM) -> (reason: String, hint: String?)? {
+        section.device.contains(":") ? nil : ("the device is no TCTI", nil)
+    }
+
     static func parse(_ text: String) throws(ConfigurationError) -> PluginConfiguration {
         try PluginConfiguration.parse(
-            Array(text.utf8), file: "config.yaml", accounts: accounts, checkPKCS11: checkPKCS11, checkVault: checkVault)
+            Array(text.utf8), file: "config.yaml", accounts: accounts, checkPKCS11: checkPKCS11, checkTPM: checkTPM,
+            checkVault: checkVault)
     }
 
     static func findings(_ text: String) -> [Diagnostic] {

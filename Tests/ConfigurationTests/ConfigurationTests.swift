@@ -174,18 +174,33 @@ struct ConfigurationTests {
             ])
     }
 
-    @Test("names what is not in this version")
-    func laterKinds() {
-        let findings = BrokenConfiguration.findings(
-            """
+    @Test("reads every key of a TPM, and fills in what is not there")
+    func tpm() throws {
+        let text = """
             apiVersion: trousseau/v1alpha1
             kind: PluginConfiguration
             keyring: {name: prod}
             backends:
-            - name: node-tpm
-              tpm: {device: "device:/dev/tpmrm0"}
-            """)
-        #expect(findings.map(\.line) == [6])
-        #expect(findings.allSatisfy { $0.reason.hasSuffix("backends are not in this version") })
+            - {name: a, tpm: {}}
+            - {name: b, tpm: {device: "swtpm:path=/run/tpm/sock", pinSource: /etc/pin, idleClose: 1s}}
+            - {name: c, tpm: {policy: {pcrs: ["sha256:7+11", "sha256:7"]}}}
+            - {name: d, tpm: {policy: {signed: {}}}}
+            - {name: e, tpm: {policy: {signed: {pcrs: "sha256:11", publicKey: /k.pem, signatures: /s.json}}}}
+            """
+        let kinds = try BrokenConfiguration.parse(text).backends.map { backend -> PluginConfiguration.TPM? in
+            #expect(backend.opensSeals)
+            guard case .tpm(let tpm) = backend.kind else { return nil }
+            return tpm
+        }
+        let base = try #require(kinds[0])
+        #expect(base.device == "device:/dev/tpmrm0" && base.pinSource == nil)
+        #expect(base.idleClose == .seconds(3) && base.policy == .none)
+        #expect(kinds[1]?.device == "swtpm:path=/run/tpm/sock" && kinds[1]?.pinSource == "/etc/pin")
+        #expect(kinds[1]?.idleClose == .seconds(1) && kinds[1]?.policy == PluginConfiguration.TPM.Policy.none)
+        #expect(
+            kinds.dropFirst(2).map(\.?.policy) == [
+                .literal(pcrs: ["sha256:7+11", "sha256:7"]), .signed(pcrs: nil, publicKey: nil, signatures: nil),
+                .signed(pcrs: "sha256:11", publicKey: "/k.pem", signatures: "/s.json"),
+            ])
     }
 }

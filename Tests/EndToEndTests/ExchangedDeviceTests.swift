@@ -9,7 +9,7 @@ struct ExchangedDeviceTests {
             try await server.ask("write", ["count": 20])
             let record = try node.record()
             let before = try await node.activeSeals()
-            let own = try #require(before.first?["recipientID"].string)
+            let own = try #require(before.first?["recipient"].string)
 
             // It is complete, and it takes our PIN.
             let foreign = try await TestScope.with { scope in
@@ -63,7 +63,7 @@ struct ExchangedDeviceTests {
             try Files.move(node.scope.path("own"), to: node.token.folder)
             _ = try await node.serve()
             try await server.ask("boot", ["within": 60])
-            #expect(try await node.activeSeals().map { $0["recipientID"].string } == [own])
+            #expect(try await node.activeSeals().map { $0["recipient"].string } == [own])
         }
     }
 }

@@ -14,7 +14,7 @@ enum Layering {
         "PKCS11Backend": ["CLinux", "CP11Kit", "Crypto", "Keyring"],
         "Plugin": [
             "CLinux", "Configuration", "Crypto", "FoundationEssentials", "KMSServer", "Keyring", "Operations",
-            "PKCS11Backend", "RecoveryBackend", "VaultBackend",
+            "PKCS11Backend", "RecoveryBackend", "TPMBackend", "VaultBackend",
         ],
         "RecoveryBackend": ["CLinux", "COpenSSL", "Crypto", "Keyring"],
         "TPMBackend": ["CLinux", "COpenSSL", "CTSS2", "Crypto", "Keyring"],

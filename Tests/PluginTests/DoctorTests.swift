@@ -55,17 +55,29 @@ struct DoctorTests {
     func keyringFolder() throws {
         #expect(details(try findings { root, _ in rmdir("\(root)/keyring") }, .error) == ["No such file or directory"])
         #expect(
-            details(try findings { root, _ in chmod("\(root)/keyring", 0o750) }, .error) == [
-                "others may open it (mode 0750)"
+            details(try findings { root, _ in chmod("\(root)/keyring", 0o770) }, .error) == [
+                "others may write to it (mode 0770)"
             ])
+        // The plugin starts with it: what is in there is sealed.
+        let readable = try findings { root, _ in chmod("\(root)/keyring", 0o750) }
+        #expect(details(readable, .warning) == ["others may open it (mode 0750)"])
+        #expect(details(readable, .error).isEmpty)
         let file = try findings { root, configuration in configuration.keyring.directory = "\(root)/config.yaml" }
         #expect(details(file, .error) == ["is not a folder"])
     }
 
     @Test("finds a socket's folder that is missing or in which others may put a socket")
     func socketFolder() throws {
-        let missing = try findings { root, _ in rmdir("\(root)/kms") }
-        #expect(details(missing, .error).first?.hasSuffix("/kms: No such file or directory") == true)
+        let missing = try findings { root, configuration in
+            configuration.server.socket.path = "\(root)/none/kms/kms.sock"
+        }
+        #expect(details(missing, .error).first?.hasSuffix("/none/kms: No such file or directory") == true)
+        // The server makes the last folder of a path.
+        let makeable = try findings { root, _ in rmdir("\(root)/kms") }
+        #expect(details(makeable, .error).isEmpty)
+        #expect(makeable.contains { $0.detail.hasSuffix("/kms is missing: serve will make it") })
+        let sticky = try findings { root, _ in chmod("\(root)/control", 0o1777) }
+        #expect(details(sticky, .error).isEmpty)
         let open = try findings { root, _ in chmod("\(root)/control", 0o777) }
         #expect(details(open, .error).first?.hasPrefix("others may put a socket of their own into ") == true)
     }

@@ -5,6 +5,10 @@ import Keyring
 struct PlainBackend: SealingBackend {
     let name: String
     let recipient: Recipient
+    /// Whose seals stay on the node.
+    var local: [Recipient] = []
+    /// Other recipients whose sealing keys it has.
+    var served: [String] = []
 
     var kind: String { recipient.kind }
 
@@ -12,7 +16,11 @@ struct PlainBackend: SealingBackend {
         generateMissingKey: Bool, until: ContinuousClock.Instant
     ) async throws(SealingError) -> [Recipient] { [recipient] }
 
-    func serves(_ recipient: Recipient) -> Bool { recipient.id == self.recipient.id }
+    func localRecipients(until: ContinuousClock.Instant) async throws(SealingError) -> [Recipient] { local }
+
+    func serves(_ recipient: Recipient) -> Bool {
+        recipient.id == self.recipient.id || local.contains { $0.id == recipient.id } || served.contains(recipient.id)
+    }
 
     func isAuthenticated(_ seal: Seal) -> Bool { true }
 

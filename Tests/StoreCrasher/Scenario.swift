@@ -10,6 +10,8 @@ enum Scenario: String {
     case reseal
     /// `trousseau reseal --drop-replaced`: every KEK sealed to another recipient, and the first one removed.
     case replace
+    /// `trousseau reseal` of a backend that wants another local seal than the one that is there.
+    case resealLocally
     /// Adds KEK 2, prepared.
     case prepare
     /// Makes KEK 2 active.
@@ -25,6 +27,7 @@ enum Scenario: String {
 
     func run(in directory: String, observer: @escaping @Sendable (StoreStep) -> Void) async throws {
         if self == .replace { return try await Scenario.replace(directory, observer) }
+        if self == .resealLocally { return try await Scenario.resealLocally(directory, observer) }
         let one = try kek(1)
         let two = try kek(2)
         let keyring = try KeyringIdentity(keyringID: Array(0xa0...0xaf), name: "prod")
@@ -40,7 +43,7 @@ enum Scenario: String {
         let stored = try store.load()
         let active = try stored.requireActive().record.record
         switch self {
-        case .create, .replace: break
+        case .create, .replace, .resealLocally: break
         case .reseal: try store.writeRecord(active.setting(seal(one, to: "vault:new", description: 2), under: one))
         case .prepare:
             let record = try record(two, 2, keyring, vouchedBy: [(one, 1)])
@@ -67,10 +70,29 @@ enum Scenario: String {
             return SealingChain.Member(
                 PlainBackend(name: id, recipient: recipient), unsealOnly: isUnsealOnly, deadline: .seconds(60))
         }
-        let chain = SealingChain(
-            [member("pkcs11:bb", isUnsealOnly: false), member("pkcs11:aa", isUnsealOnly: true)], log: .none)
-        let service = try KeyringService(directory: directory, name: "prod", chain: chain, observer: observer)
-        let report = try await service.reseal(ResealOptions(dropReplaced: true), until: .now + .seconds(60))
+        try await reseal(
+            [member("pkcs11:bb", isUnsealOnly: false), member("pkcs11:aa", isUnsealOnly: true)],
+            ResealOptions(dropReplaced: true), directory, observer)
+    }
+
+    private static func resealLocally(
+        _ directory: String, _ observer: @escaping @Sendable (StoreStep) -> Void
+    ) async throws {
+        let backend = PlainBackend(
+            name: "node", recipient: Recipient(id: "pkcs11:aa", kind: "pkcs11", description: [1]),
+            local: [Recipient(id: "tpm:new", kind: "tpm", description: [2])], served: ["tpm:local"])
+        try await reseal(
+            [SealingChain.Member(backend, unsealOnly: false, deadline: .seconds(60))], ResealOptions(), directory,
+            observer)
+    }
+
+    private static func reseal(
+        _ members: [SealingChain.Member], _ options: ResealOptions, _ directory: String,
+        _ observer: @escaping @Sendable (StoreStep) -> Void
+    ) async throws {
+        let service = try KeyringService(
+            directory: directory, name: "prod", chain: SealingChain(members, log: .none), observer: observer)
+        let report = try await service.reseal(options, until: .now + .seconds(60))
         await service.shutdown(until: .now + .seconds(20))
         guard report.isComplete else { throw Incomplete(rows: report.rows) }
     }

@@ -5,6 +5,7 @@ struct BackendSchema {
     static let defaultDeadline = Duration.seconds(10)
 
     let checkPKCS11: PluginConfiguration.PKCS11Check
+    let checkTPM: PluginConfiguration.TPMCheck
     let checkVault: PluginConfiguration.VaultCheck
 
     func read(_ top: Section) -> [PluginConfiguration.Backend] {
@@ -35,13 +36,8 @@ struct BackendSchema {
         let deadline = section.duration("deadline", in: .milliseconds(100)...(.seconds(600)))
         section.refuseLater(["mode", "hedgeAfter"])
         let kinds = section.present(["pkcs11", "tpm", "vault", "recovery"])
-        for later in kinds where later.value == "tpm" {
-            section.report(
-                later.value, line: later.line, "\(later.value) backends are not in this version",
-                hint: "this version has pkcs11, vault and recovery")
-        }
         if kinds.isEmpty {
-            section.report("", line: section.line, "has no kind", hint: "add a section pkcs11, vault or recovery")
+            section.report("", line: section.line, "has no kind", hint: "add a section pkcs11, tpm, vault or recovery")
         } else if kinds.count > 1 {
             let words = kinds.map(\.value).joined(separator: " and ")
             section.report("", line: section.line, "has more than one kind: \(words)", hint: "make a backend of each")
@@ -60,6 +56,9 @@ struct BackendSchema {
     private func kind(_ section: Section, _ kinds: [String]) -> PluginConfiguration.Backend.Kind? {
         if kinds.contains("pkcs11") {
             return section.section("pkcs11", required: "").map { .pkcs11(pkcs11($0)) }
+        }
+        if kinds.contains("tpm") {
+            return section.section("tpm", required: "").map { .tpm(TPMSchema(check: checkTPM).read($0)) }
         }
         if kinds.contains("vault") {
             return section.section("vault", required: "").map { .vault(VaultSchema(check: checkVault).read($0)) }

@@ -22,14 +22,47 @@ final class KMSMethods {
         return new
     }
 
+    /// Takes a request apart, checks it, and answers it.
+    ///
+    /// - Parameters:
+    ///   - unpack: protobuf-c's function for the message's type.
+    ///   - uid: what the request calls itself, for the log.
+    ///   - check: what has to be so before the keyring sees it.
+    func handle<Message>(
+        _ method: String, _ bytes: UnsafeRawBufferPointer,
+        unpack: (UnsafeMutablePointer<ProtobufCAllocator>?, Int, UnsafePointer<UInt8>?) -> UnsafeMutablePointer<
+            Message
+        >?,
+        uid: (Message) -> UnsafeRawBufferPointer?,
+        check: (UnsafeMutablePointer<Message>) throws(RequestError) -> Void,
+        answer: (Message) throws(ServiceError) -> Reply
+    ) -> Reply {
+        arena.lend { allocator in
+            guard let message = unpack(allocator, bytes.count, bytes.bindMemory(to: UInt8.self).baseAddress) else {
+                return malformed(method)
+            }
+            do throws(RequestError) {
+                try check(message)
+            } catch {
+                return refused(method, error)
+            }
+            do throws(ServiceError) {
+                return try answer(message.pointee)
+            } catch {
+                return failed(method, error, uid: uid(message.pointee))
+            }
+        }
+    }
+
     /// A request of the API server that cannot be taken apart.
     func malformed(_ method: String) -> Reply {
         log(.info, "request refused", ("method", method), ("error", "malformed message"))
         return .failure(.invalidArgument, "malformed \(method) request")
     }
 
-    func refused(_ method: String, _ error: RequestError, uid: UnsafeRawBufferPointer?) -> Reply {
-        log(.info, "request refused", ("method", method), ("uid", KMSMethods.text(uid)), ("error", error.text))
+    /// One that breaks a rule; its uid may be what does.
+    private func refused(_ method: String, _ error: RequestError) -> Reply {
+        log(.info, "request refused", ("method", method), ("error", error.text))
         return .failure(.invalidArgument, error.text)
     }
 
@@ -49,22 +82,18 @@ final class KMSMethods {
     func decrypt(
         _ method: String, _ ciphertext: UnsafeRawBufferPointer, keyID: UnsafeRawBufferPointer?, api: KMSAPI,
         uid: UnsafeRawBufferPointer?
-    ) -> Reply {
-        do throws(ServiceError) {
-            switch try service.decrypt(ciphertext, keyID: keyID, api: api) {
-            case .plaintext(let plaintext): return KMSMethods.reply(plaintext)
-            case .cold(let cold):
-                let (service, log, uid) = (service, log, KMSMethods.text(uid))
-                return .later { deadline in
-                    do throws(ServiceError) {
-                        return KMSMethods.reply(try await service.decrypt(cold, until: deadline))
-                    } catch {
-                        return KMSMethods.failed(method, error, uid: uid, log)
-                    }
+    ) throws(ServiceError) -> Reply {
+        switch try service.decrypt(ciphertext, keyID: keyID, api: api) {
+        case .plaintext(let plaintext): return KMSMethods.reply(plaintext)
+        case .cold(let cold):
+            let (service, log, uid) = (service, log, KMSMethods.text(uid))
+            return .later { deadline in
+                do throws(ServiceError) {
+                    return KMSMethods.reply(try await service.decrypt(cold, until: deadline))
+                } catch {
+                    return KMSMethods.failed(method, error, uid: uid, log)
                 }
             }
-        } catch {
-            return failed(method, error, uid: uid)
         }
     }
 

@@ -45,42 +45,26 @@ enum KMSv1Beta1 {
     }
 
     private static func encrypt(_ bytes: UnsafeRawBufferPointer, _ shared: KMSMethods) -> Reply {
-        shared.arena.lend { allocator in
-            guard
-                let message = kms_v1beta1__encrypt_request__unpack(
-                    allocator, bytes.count, bytes.bindMemory(to: UInt8.self).baseAddress)
-            else { return shared.malformed("Encrypt") }
-            do throws(RequestError) {
-                try checkVersion(message.pointee.version.bytes)
-            } catch {
-                return shared.refused("Encrypt", error, uid: nil)
+        shared.handle("Encrypt (v1beta1)", bytes, unpack: kms_v1beta1__encrypt_request__unpack, uid: { _ in nil }) {
+            (message) throws(RequestError) in
+            try checkVersion(message.pointee.version.bytes)
+        } answer: { (message) throws(ServiceError) in
+            let encrypted = try shared.service.encrypt(message.plain.bytes, api: .v1beta1)
+            let slice = Slice(count: FieldWriter.size(encrypted.ciphertext.count)) { memory in
+                var writer = FieldWriter(memory)
+                writer.field(1, encrypted.ciphertext)
             }
-            do throws(ServiceError) {
-                let encrypted = try shared.service.encrypt(message.pointee.plain.bytes, api: .v1beta1)
-                let slice = Slice(count: FieldWriter.size(encrypted.ciphertext.count)) { memory in
-                    var writer = FieldWriter(memory)
-                    writer.field(1, encrypted.ciphertext)
-                }
-                return .message(ByteBuffer(slice))
-            } catch {
-                return shared.failed("Encrypt (v1beta1)", error, uid: nil)
-            }
+            return .message(ByteBuffer(slice))
         }
     }
 
     private static func decrypt(_ bytes: UnsafeRawBufferPointer, _ shared: KMSMethods) -> Reply {
-        shared.arena.lend { allocator in
-            guard
-                let message = kms_v1beta1__decrypt_request__unpack(
-                    allocator, bytes.count, bytes.bindMemory(to: UInt8.self).baseAddress)
-            else { return shared.malformed("Decrypt") }
-            do throws(RequestError) {
-                try checkVersion(message.pointee.version.bytes)
-            } catch {
-                return shared.refused("Decrypt", error, uid: nil)
-            }
-            return shared.decrypt(
-                "Decrypt (v1beta1)", message.pointee.cipher.bytes, keyID: nil, api: .v1beta1, uid: nil)
+        let method = "Decrypt (v1beta1)"
+        return shared.handle(method, bytes, unpack: kms_v1beta1__decrypt_request__unpack, uid: { _ in nil }) {
+            (message) throws(RequestError) in
+            try checkVersion(message.pointee.version.bytes)
+        } answer: { (message) throws(ServiceError) in
+            try shared.decrypt(method, message.cipher.bytes, keyID: nil, api: .v1beta1, uid: nil)
         }
     }
 }

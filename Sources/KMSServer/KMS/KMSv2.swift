@@ -29,45 +29,28 @@ enum KMSv2 {
     }
 
     private static func encrypt(_ bytes: UnsafeRawBufferPointer, _ shared: KMSMethods) -> Reply {
-        shared.arena.lend { allocator in
-            guard
-                let message = kms_v2__encrypt_request__unpack(
-                    allocator, bytes.count, bytes.bindMemory(to: UInt8.self).baseAddress)
-            else { return shared.malformed("Encrypt") }
-            let uid = message.pointee.uid.bytes
-            do throws(RequestError) {
-                try RequestRules.checkText(uid, "uid")
-            } catch {
-                return shared.refused("Encrypt", error, uid: nil)
+        shared.handle("Encrypt", bytes, unpack: kms_v2__encrypt_request__unpack, uid: { $0.uid.bytes }) {
+            (message) throws(RequestError) in
+            try RequestRules.checkText(message.pointee.uid.bytes, "uid")
+        } answer: { (message) throws(ServiceError) in
+            let encrypted = try shared.service.encrypt(message.plaintext.bytes, api: .v2)
+            let first = Slice(count: FieldWriter.size(encrypted.ciphertext.count)) { memory in
+                var writer = FieldWriter(memory)
+                writer.field(1, encrypted.ciphertext)
             }
-            do throws(ServiceError) {
-                let encrypted = try shared.service.encrypt(message.pointee.plaintext.bytes, api: .v2)
-                let first = Slice(count: FieldWriter.size(encrypted.ciphertext.count)) { memory in
-                    var writer = FieldWriter(memory)
-                    writer.field(1, encrypted.ciphertext)
-                }
-                return .message(ByteBuffer(first, shared.answers(for: encrypted.publication).encryptTail))
-            } catch {
-                return shared.failed("Encrypt", error, uid: uid)
-            }
+            return .message(ByteBuffer(first, shared.answers(for: encrypted.publication).encryptTail))
         }
     }
 
     private static func decrypt(_ bytes: UnsafeRawBufferPointer, _ shared: KMSMethods) -> Reply {
-        shared.arena.lend { allocator in
-            guard
-                let message = kms_v2__decrypt_request__unpack(
-                    allocator, bytes.count, bytes.bindMemory(to: UInt8.self).baseAddress)
-            else { return shared.malformed("Decrypt") }
-            let (uid, keyID) = (message.pointee.uid.bytes, message.pointee.key_id.bytes)
-            do throws(RequestError) {
-                try RequestRules.checkText(uid, "uid")
-                try RequestRules.checkText(keyID, "key_id")
-                try RequestRules.check(message)
-            } catch {
-                return shared.refused("Decrypt", error, uid: nil)
-            }
-            return shared.decrypt("Decrypt", message.pointee.ciphertext.bytes, keyID: keyID, api: .v2, uid: uid)
+        shared.handle("Decrypt", bytes, unpack: kms_v2__decrypt_request__unpack, uid: { $0.uid.bytes }) {
+            (message) throws(RequestError) in
+            try RequestRules.checkText(message.pointee.uid.bytes, "uid")
+            try RequestRules.checkText(message.pointee.key_id.bytes, "key_id")
+            try RequestRules.check(message)
+        } answer: { (message) throws(ServiceError) in
+            try shared.decrypt(
+                "Decrypt", message.ciphertext.bytes, keyID: message.key_id.bytes, api: .v2, uid: message.uid.bytes)
         }
     }
 }

@@ -6,6 +6,6 @@ package enum CallRefusal: Error, Sendable, Equatable {
     case busy(for: Duration?)
     /// The threads were stopped.
     case stopped
-    /// pthread_create's errno.
+    /// pthread_create's code.
     case noThread(Int32)
 }

@@ -1,5 +1,3 @@
-internal import CLinux
-internal import Glibc
 internal import Synchronization
 
 /// A backend's own threads for blocking C calls. A call cannot be cancelled: whoever waits for one races its end against
@@ -7,7 +5,7 @@ internal import Synchronization
 package final class CallThreads: Sendable {
     private struct State {
         var queue: [@Sendable () -> Void] = []
-        var threads: [pthread_t] = []
+        var threads: [SystemThread] = []
         var idle = 0
         var stopping = false
         var exited = 0
@@ -32,23 +30,18 @@ package final class CallThreads: Sendable {
     package func answer<R: Sendable>(
         until deadline: ContinuousClock.Instant, _ body: @escaping @Sendable () -> R
     ) async throws(CallRefusal) -> R {
-        let answer: Result<R, CallRefusal> = await withCheckedContinuation { continuation in
-            let race = CallRace(continuation)
-            let refusal = submit {
-                guard race.isOpen else { return }
-                race.finish(.success(body()))
-            }
-            if let refusal {
-                race.finish(.failure(refusal))
-                return
-            }
-            race.arm(
-                Task {
-                    try? await Task.sleep(until: deadline, clock: .continuous)
-                    race.finish(.failure(.late))
-                })
+        let race = Race<Result<R, CallRefusal>>()
+        let refusal = submit {
+            guard race.isOpen else { return }
+            race.finish(.success(body()))
         }
-        return try answer.get()
+        if let refusal { throw refusal }
+        let timer = Task {
+            try? await Task.sleep(until: deadline, clock: .continuous)
+            race.finish(.failure(.late))
+        }
+        defer { timer.cancel() }
+        return try await race.answer().get()
     }
 
     /// How long the oldest call has been running, or nil when there is none.
@@ -80,7 +73,7 @@ package final class CallThreads: Sendable {
         timer.cancel()
         guard state.withLock({ $0.exited == $0.threads.count }) else { return false }
         // They have nothing left to do but to return.
-        for thread in threads { pthread_join(thread, nil) }
+        for thread in threads { thread.join() }
         state.withLock { state in
             state.threads = []
             state.exited = 0
@@ -94,36 +87,19 @@ package final class CallThreads: Sendable {
             guard state.queue.count < CallThreads.queueLimit else {
                 return .busy(for: state.running.values.min().map { ContinuousClock.now - $0 })
             }
-            if state.idle <= state.queue.count, state.threads.count < limit, !start(&state), state.threads.isEmpty {
-                return .noThread(errno)
+            if state.idle <= state.queue.count, state.threads.count < limit {
+                do throws(SystemThread.Failure) {
+                    state.threads.append(try SystemThread("device") { self.work() })
+                    state.idle += 1
+                } catch {
+                    // Those that there are will do.
+                    guard !state.threads.isEmpty else { return .noThread(error.code) }
+                }
             }
             state.queue.append(call)
             wakeUps.signal()
             return nil
         }
-    }
-
-    private func start(_ state: inout State) -> Bool {
-        var thread = pthread_t()
-        let context = Unmanaged.passRetained(self)
-        let code = pthread_create(
-            &thread, nil,
-            { context in
-                guard let context else { return nil }
-                // Signals are the main program's business.
-                var all = sigset_t()
-                sigfillset(&all)
-                pthread_sigmask(SIG_BLOCK, &all, nil)
-                Unmanaged<CallThreads>.fromOpaque(context).takeRetainedValue().work()
-                return nil
-            }, context.toOpaque())
-        guard code == 0 else {
-            context.release()
-            return false
-        }
-        state.threads.append(thread)
-        state.idle += 1
-        return true
     }
 
     private func work() {
@@ -153,35 +129,5 @@ package final class CallThreads: Sendable {
             waiter?.resume()
             return
         }
-    }
-}
-
-/// One answer for one waiter: whoever comes first.
-private final class CallRace<R: Sendable>: Sendable {
-    private struct State {
-        var continuation: CheckedContinuation<Result<R, CallRefusal>, Never>?
-        var timer: Task<Void, Never>?
-    }
-
-    private let state: Mutex<State>
-
-    init(_ continuation: CheckedContinuation<Result<R, CallRefusal>, Never>) {
-        state = Mutex(State(continuation: continuation))
-    }
-
-    var isOpen: Bool { state.withLock { $0.continuation != nil } }
-
-    func arm(_ timer: Task<Void, Never>) {
-        let isOver = state.withLock { state in
-            state.timer = timer
-            return state.continuation == nil
-        }
-        if isOver { timer.cancel() }
-    }
-
-    func finish(_ answer: Result<R, CallRefusal>) {
-        let (continuation, timer) = state.withLock { ($0.continuation.take(), $0.timer.take()) }
-        continuation?.resume(returning: answer)
-        timer?.cancel()
     }
 }

@@ -3,6 +3,12 @@ struct CallOutcome<Answer: Sendable>: Sendable {
     let result: Result<Answer, SealingError>
     /// How long it took, or how long it was waited for.
     let latency: Duration
+
+    /// Nil when the call succeeded.
+    var error: SealingError? {
+        guard case .failure(let error) = result else { return nil }
+        return error
+    }
 }
 
 extension SealingChain.Member {

@@ -35,6 +35,16 @@ final class Race<Answer: Sendable>: Sendable {
 
     private let state = Mutex(State.pending)
 
+    /// Whether an answer would still count.
+    var isOpen: Bool {
+        state.withLock { state in
+            switch state {
+            case .pending, .waiting: true
+            case .finished, .over: false
+            }
+        }
+    }
+
     /// Gives the answer, unless there is one.
     func finish(_ answer: Answer) {
         state.withLock { $0.finish(answer) }?.resume(returning: answer)

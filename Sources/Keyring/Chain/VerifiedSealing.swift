@@ -3,16 +3,23 @@ extension SealingChain.Member {
     /// taken as it is, and stays unverified.
     func makeSeal(_ kek: KEK, to recipient: Recipient, until: ContinuousClock.Instant? = nil) async -> CallOutcome<Seal>
     {
-        let sealed = await call("seal \(kek.id)", until: until) { (backend, until) throws(SealingError) in
+        let sealed = await sealUnverified(kek, to: recipient, until: until)
+        guard backend.canUnseal, case .success(let seal) = sealed.result else { return sealed }
+        let verified = await verify(seal, is: kek, until: until)
+        return CallOutcome(result: verified.result.map { seal }, latency: sealed.latency + verified.latency)
+    }
+
+    /// Seals a KEK; whether it opens again is still to be seen.
+    func sealUnverified(
+        _ kek: KEK, to recipient: Recipient, until: ContinuousClock.Instant?
+    ) async -> CallOutcome<Seal> {
+        await call("seal \(kek.id)", until: until) { (backend, until) throws(SealingError) in
             let seal = try await backend.seal(kek, to: recipient, until: until)
             guard seal.recipient == recipient, seal.kekID == kek.id else {
                 throw SealingError(.permanent, "the seal is not to \(recipient.id) or not of KEK \(kek.id)")
             }
             return seal
         }
-        guard backend.canUnseal, case .success(let seal) = sealed.result else { return sealed }
-        let verified = await verify(seal, is: kek, until: until)
-        return CallOutcome(result: verified.result.map { seal }, latency: sealed.latency + verified.latency)
     }
 
     /// Opens a seal and compares what comes out with the KEK that is open here.

@@ -8,11 +8,19 @@ enum InitialSealing {
         let isVerified: Bool
         /// What the backend said its sealing keys are; nil when it did not.
         var recipients: [Recipient]?
+        /// Those of them whose seals stay on this node.
+        var localRecipients: [Recipient] = []
+        /// For the record.
         var seals: [Seal] = []
+        /// For this node.
+        var local: [LocalSealing.Made] = []
         /// Its sealing key is another backend's.
         var isTwin = false
         /// Why it did not do everything.
         var error: SealingError?
+
+        /// Whether all that it wants was made.
+        var isComplete: Bool { error == nil && !(seals.isEmpty && local.isEmpty) }
 
         /// For `init` to print.
         var reports: [SealReport] {
@@ -21,6 +29,7 @@ enum InitialSealing {
                     recipientID: $0.recipient.id, kind: kind, backend: backend,
                     state: isVerified ? .verified : .unverified, age: isVerified ? .zero : nil)
             }
+            reports += local.map { SealReport($0, kind: kind, backend: backend) }
             if let error {
                 reports.append(
                     SealReport(
@@ -55,11 +64,19 @@ enum InitialSealing {
         }
         do throws(SealingError) {
             let recipients = try told.result.get()
-            guard !recipients.isEmpty else { throw SealingError(.operatorMustAct, "it has no sealing key") }
-            outcome.recipients = recipients
+            let local = try await member.localRecipients().result.get()
+            guard !(recipients.isEmpty && local.isEmpty) else {
+                throw SealingError(.operatorMustAct, "it has no sealing key")
+            }
+            outcome.recipients = recipients + local
+            outcome.localRecipients = local
             for recipient in recipients {
                 outcome.seals.append(try await member.makeSeal(kek, to: recipient).result.get())
             }
+            let made = await member.makeLocalSeals(
+                kek, to: local, besideAnOpenedOne: outcome.isVerified && !outcome.seals.isEmpty)
+            outcome.local = made.made
+            outcome.error = made.error
         } catch {
             outcome.error = error
         }
@@ -70,12 +87,13 @@ enum InitialSealing {
     private static func refuseTwins(_ outcomes: inout [Outcome]) {
         var owners: [String: String] = [:]
         for index in outcomes.indices {
-            for seal in outcomes[index].seals {
-                guard let owner = owners[seal.recipient.id] else {
-                    owners[seal.recipient.id] = outcomes[index].backend
+            for recipient in outcomes[index].seals.map(\.recipient) + outcomes[index].local.map(\.seal.recipient) {
+                guard let owner = owners[recipient.id] else {
+                    owners[recipient.id] = outcomes[index].backend
                     continue
                 }
-                outcomes[index].seals.removeAll { $0.recipient.id == seal.recipient.id }
+                outcomes[index].seals.removeAll { $0.recipient.id == recipient.id }
+                outcomes[index].local.removeAll { $0.seal.recipient.id == recipient.id }
                 outcomes[index].isTwin = true
                 outcomes[index].error = SealingError(
                     .operatorMustAct, "its sealing key is that of backend \(owner)",
@@ -95,8 +113,8 @@ enum InitialSealing {
     ///
     /// - Throws: `tooFewSeals`, which names each backend that failed and why.
     static func check(_ outcomes: [Outcome], _ minimumSeals: Int?, _ log: Log) throws(KeyringError) {
-        let failed = outcomes.filter { $0.error != nil || $0.seals.isEmpty }
-        let verified = outcomes.count { $0.isVerified && $0.error == nil && !$0.seals.isEmpty }
+        let failed = outcomes.filter { !$0.isComplete }
+        let verified = outcomes.count { $0.isVerified && $0.isComplete }
         guard outcomes.contains(where: \.isVerified) else {
             throw KeyringError(
                 .tooFewSeals, outcomes.isEmpty ? "no backend seals" : "no backend opens what it seals",

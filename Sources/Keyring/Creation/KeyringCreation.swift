@@ -11,7 +11,7 @@ public enum KeyringCreation {
         public let keyID: KeyID
         /// The first KEK's public name.
         public let kekID: KEKID
-        /// In the order of the configuration; backends that did not seal are `missing`.
+        /// In the order of the configuration, those of this node after those of the record; backends that did not seal are `missing`.
         public let seals: [SealReport]
         /// Whether one of the seals can only have been made with its sealing key. If not, a start needs the operator's
         /// word that this is the KEK (`keyring.trustedKeyIDs`).
@@ -80,13 +80,16 @@ public enum KeyringCreation {
         }
         try creating { () throws(StoreError) in
             try store.writeRecord(record)
+            for made in outcomes.flatMap(\.local) { try store.writeLocalSeal(made.seal) }
             try store.writePins(pins)
             try store.writeRoles(roles)
             try store.finishCreation()
         }
         return Created(
             keyring: keyring, keyID: publication.keyID(), kekID: kek.id, seals: outcomes.flatMap(\.reports),
-            isAuthenticated: chain.candidates(local: [], shared: record.liveSeals).contains(where: \.isAuthenticated))
+            isAuthenticated: chain.candidates(
+                local: outcomes.flatMap { $0.local.filter(\.isVerified).map(\.seal) }, shared: record.liveSeals
+            ).contains(where: \.isAuthenticated))
     }
 
     private static func creating<R>(_ body: () throws(StoreError) -> R) throws(KeyringError) -> R {

@@ -44,8 +44,10 @@ public enum KeyringRecovery {
             var result = opening
             for index in result.kept.indices {
                 let kekID = result.kept[index].trusted.identity.kekID
-                let (record, reports) = try await RecoverySealing.run(result.kept[index], chain, outcomes)
+                let (record, local, reports) = try await RecoverySealing.run(
+                    result.kept[index], chain, outcomes, local: found.localSeals.filter { $0.kekID == kekID })
                 result.kept[index].record = record
+                result.kept[index].local = local
                 for report in result.reports.indices where result.reports[report].kekID == kekID {
                     result.reports[report].seals = reports
                 }
@@ -101,7 +103,8 @@ public enum KeyringRecovery {
         }
         try storing { () throws(StoreError) in
             for kept in opening.kept { try store.writeRecord(kept.record) }
-            for seal in local { try store.writeLocalSeal(seal) }
+            let made = opening.kept.flatMap(\.local) + outcomes.flatMap { $0.local.map(\.seal) }
+            for seal in local + made { try store.writeLocalSeal(seal) }
             try store.writeRecord(record)
             try store.writePins(pins)
             try store.writeRoles(roles)

@@ -5,6 +5,8 @@ struct RecoveryOpening: Sendable {
         let trusted: TrustedKEK
         /// All versions that are the KEK's own, merged.
         var record: Record
+        /// Local seals that were made for it.
+        var local: [Seal] = []
         /// The seal that opened it, and who did.
         let seal: Seal
         let openedBy: String

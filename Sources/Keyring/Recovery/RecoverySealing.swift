@@ -4,13 +4,16 @@ enum RecoverySealing {
     ///
     /// - Parameters:
     ///   - outcomes: of the new active KEK: whom each backend seals to.
-    /// - Returns: the record, and how each backend did.
+    ///   - found: the KEK's local seals that were found.
+    /// - Returns: the record, the local seals that were made, and how each backend did.
     /// - Throws: `tooFewSeals` when none of them could open the KEK afterwards.
     static func run(
-        _ kept: RecoveryOpening.Kept, _ chain: SealingChain, _ outcomes: [InitialSealing.Outcome]
-    ) async throws(KeyringError) -> (record: Record, reports: [SealReport]) {
+        _ kept: RecoveryOpening.Kept, _ chain: SealingChain, _ outcomes: [InitialSealing.Outcome],
+        local found: [Seal]
+    ) async throws(KeyringError) -> (record: Record, local: [Seal], reports: [SealReport]) {
         var record = kept.record
         var reports: [SealReport] = []
+        var local: [Seal] = []
         for (member, outcome) in zip(chain.members.filter { !$0.unsealOnly }, outcomes) {
             for recipient in outcome.seals.map(\.recipient) {
                 var report = SealReport(
@@ -26,6 +29,17 @@ enum RecoverySealing {
                 }
                 reports.append(report)
             }
+            let missing = outcome.localRecipients.filter { one in !found.contains { $0.recipient.id == one.id } }
+            let isOpened = reports.contains { $0.backend == member.backend.name && $0.state == .verified }
+            let made = await member.makeLocalSeals(kept.trusted.kek, to: missing, besideAnOpenedOne: isOpened)
+            local += made.made.map(\.seal)
+            reports += made.made.map { SealReport($0, kind: member.backend.kind, backend: member.backend.name) }
+            if let error = made.error {
+                reports.append(
+                    SealReport(
+                        recipientID: missing.last?.id, kind: member.backend.kind, backend: member.backend.name,
+                        isLocal: true, state: .missing, problem: "\(error)"))
+            }
         }
         // A backend that only opens has opened it already.
         let opensHere = chain.members.contains {
@@ -38,7 +52,7 @@ enum RecoverySealing {
                 .tooFewSeals, "\(kek) could be sealed to no backend that opens it again: \(problems)",
                 hint: "mend the backend and run recover again; nothing was written")
         }
-        return (record, reports)
+        return (record, local, reports)
     }
 
     /// The seal that the record has not; nil when it has one, which opens if the backend opens any.

@@ -43,3 +43,13 @@ public struct SealReport: Sendable, Hashable {
         self.problem = problem
     }
 }
+
+extension SealReport {
+    /// Of a node-local seal that was made in this process.
+    init(_ made: LocalSealing.Made, kind: String, backend: String) {
+        self.init(
+            recipientID: made.seal.recipient.id, kind: kind, backend: backend, isLocal: true,
+            state: made.isVerified ? .verified : .unverified, age: made.isVerified ? .zero : nil,
+            problem: made.problem)
+    }
+}

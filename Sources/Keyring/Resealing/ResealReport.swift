@@ -27,6 +27,8 @@ public struct ResealReport: Sendable {
         public var kind: String
         /// Nil when the backend did not tell its sealing key.
         public var recipientID: String?
+        /// Whether the seal lies in `local/` and is of use on this node only.
+        public var isLocal = false
         /// What was done.
         public var outcome: Outcome
         /// Whether the seal that is there now was opened and compared in this run.

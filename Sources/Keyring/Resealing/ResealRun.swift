@@ -8,7 +8,13 @@ struct ResealRun: Sendable {
     private struct Told: Sendable {
         let member: Int
         let hasTurn: Bool
+        /// For the record.
         var recipients: Result<[Recipient], SealingError>
+        /// For this node.
+        var local: [Recipient] = []
+
+        /// All of them.
+        var ids: [String] { ((try? recipients.get()) ?? []).map(\.id) + local.map(\.id) }
     }
 
     let service: KeyringService
@@ -21,13 +27,7 @@ struct ResealRun: Sendable {
         self.service = service
         self.options = options
         self.until = until
-        let state = service.state.withLock { $0 }
-        let active = state.roles.active.kekID
-        keks = state.keks.values.compactMap(\.opened).sorted { a, b in
-            let (a, b) = (a.trusted.identity, b.trusted.identity)
-            if a.kekID == active || b.kekID == active { return a.kekID == active && b.kekID != active }
-            return a.generation > b.generation
-        }
+        keks = service.state.withLock { $0.open }
     }
 
     /// Sees to it that every backend that seals has a seal of every KEK that opens; all backends at once.
@@ -41,7 +41,7 @@ struct ResealRun: Sendable {
         }
         defer { for one in told where one.hasTurn { service.turns[one.member].give() } }
         refuseTwins(&told)
-        refuseUnknown(&told)
+        await refuseUnknown(&told)
         let rows = await withTaskGroup(of: [Row].self) { group in
             for one in told { group.addTask { await seal(one) } }
             var rows: [Row] = []
@@ -63,42 +63,53 @@ struct ResealRun: Sendable {
             try await backend.recipients(generateMissingKey: generateKeys, until: until)
         }
         note(index, outcome)
-        let recipients = outcome.result.flatMap { recipients -> Result<[Recipient], SealingError> in
-            recipients.isEmpty
-                ? .failure(SealingError(.operatorMustAct, "it has no sealing key")) : .success(recipients)
+        guard case .success(let recipients) = outcome.result else {
+            return Told(member: index, hasTurn: true, recipients: outcome.result)
         }
-        return Told(member: index, hasTurn: true, recipients: recipients)
+        let local = await member.localRecipients(until: until)
+        note(index, local)
+        switch local.result {
+        case .failure(let error):
+            return Told(member: index, hasTurn: true, recipients: .failure(error))
+        case .success(let local) where local.isEmpty && recipients.isEmpty:
+            let error = SealingError(.operatorMustAct, "it has no sealing key")
+            return Told(member: index, hasTurn: true, recipients: .failure(error))
+        case .success(let local):
+            service.state.withLock { state in
+                state.health[index].recipients = recipients
+                state.health[index].localRecipients = local
+            }
+            return Told(member: index, hasTurn: true, recipients: .success(recipients), local: local)
+        }
     }
 
     /// Two seals to one key are one seal: if it is lost, both are.
     private func refuseTwins(_ told: inout [Told]) {
         var owners: [String: Int] = [:]
         for index in told.indices {
-            guard case .success(let recipients) = told[index].recipients else { continue }
-            if let owner = recipients.lazy.compactMap({ owners[$0.id] }).first {
+            if let owner = told[index].ids.lazy.compactMap({ owners[$0] }).first {
                 let name = service.chain.members[owner].backend.name
                 told[index].recipients = .failure(
                     SealingError(
                         .operatorMustAct, "its sealing key is that of backend \(name)",
                         hint: "give it a key of its own, or remove it from the configuration"))
             } else {
-                for recipient in recipients { owners[recipient.id] = told[index].member }
+                for id in told[index].ids { owners[id] = told[index].member }
             }
         }
     }
 
-    /// Whoever puts a device of his own in a backend's place would get the KEKs: another key needs the operator's word.
-    private func refuseUnknown(_ told: inout [Told]) {
+    /// Whoever puts a device of his own in a backend's place would get the KEKs: another key needs the operator's word,
+    /// unless the device has just opened the active KEK.
+    private func refuseUnknown(_ told: inout [Told]) async {
         guard let active = keks.first, let record = record(of: active) else { return }
         let pins = service.pins(active)
         var accounted = Set(service.chain.members.flatMap { pins?.recipients(of: $0.backend.name) ?? [] })
-        for case .success(let recipients) in told.map(\.recipients) { accounted.formUnion(recipients.map(\.id)) }
+        for one in told { accounted.formUnion(one.ids) }
         for index in told.indices {
             let backend = service.chain.members[told[index].member].backend
-            guard case .success(let recipients) = told[index].recipients, options.backend != backend.name else {
-                continue
-            }
-            let ids = Set(recipients.map(\.id))
+            guard case .success = told[index].recipients, options.backend != backend.name else { continue }
+            let ids = Set(told[index].ids)
             var known = pins?.recipients(of: backend.name) ?? []
             if known.isEmpty {
                 // A backend that comes new, or the keyring has no pins.
@@ -109,6 +120,8 @@ struct ResealRun: Sendable {
                 }
             }
             guard !known.isEmpty, ids.isDisjoint(with: known) else { continue }
+            // Another policy, say, of the same TPM.
+            if case .success(.some) = await service.openOne(active, told[index].member, until: until) { continue }
             told[index].recipients = .failure(
                 SealingError(
                     .operatorMustAct,
@@ -124,9 +137,15 @@ struct ResealRun: Sendable {
     /// - Returns: the failure, if it was not stored.
     private func pin(_ told: [Told]) -> [Row] {
         guard let active = keks.first else { return [] }
+        let old = service.pins(active)
+        var sealed = Set(keks.flatMap { record(of: $0)?.liveSeals ?? [] }.map(\.recipient.id))
+        sealed.formUnion(keks.flatMap { local($0) }.map(\.recipient.id))
         let entries = told.compactMap { one -> Pins.Entry? in
-            guard case .success(let recipients) = one.recipients else { return nil }
-            return Pins.Entry(service.chain.members[one.member].backend.name, recipients.map(\.id))
+            guard case .success = one.recipients else { return nil }
+            let name = service.chain.members[one.member].backend.name
+            // The same device under another policy is still known by what it has seals to.
+            let kept = options.backend == name ? [] : (old?.recipients(of: name) ?? []).filter { sealed.contains($0) }
+            return Pins.Entry(name, one.ids + kept)
         }
         guard let problem = service.pin(entries, active) else { return [] }
         return [
@@ -155,6 +174,15 @@ struct ResealRun: Sendable {
                     rows.append(row)
                     broken = !goesOn
                 }
+                guard !told.local.isEmpty else { continue }
+                guard !broken else {
+                    let error = SealingError(.retry, "not tried, since the backend had failed")
+                    rows += told.local.map { failed(kek, told.member, $0, error, isLocal: true) }
+                    continue
+                }
+                let (local, goesOn) = await sealLocally(kek, told.member, told.local, beside: rows)
+                rows += local
+                broken = !goesOn
             }
         }
         return rows
@@ -220,29 +248,26 @@ extension ResealRun {
 
     func row(
         _ kek: OpenedKEK, _ member: Int, _ recipient: Recipient?, _ outcome: Row.Outcome, isVerified: Bool = false,
-        note: String? = nil, hint: String? = nil
+        isLocal: Bool = false, note: String? = nil, hint: String? = nil
     ) -> Row {
         let backend = service.chain.members[member].backend
         return Row(
             generation: kek.trusted.identity.generation, kekID: kek.trusted.identity.kekID, backend: backend.name,
-            kind: backend.kind, recipientID: recipient?.id, outcome: outcome, isVerified: isVerified, note: note,
-            hint: hint)
+            kind: backend.kind, recipientID: recipient?.id, isLocal: isLocal, outcome: outcome, isVerified: isVerified,
+            note: note, hint: hint)
     }
 
     /// - Parameter keeps: whether there is an older seal, which stays.
-    private func failed(
-        _ kek: OpenedKEK, _ member: Int, _ recipient: Recipient?, _ error: SealingError, keeps: Bool = false
+    func failed(
+        _ kek: OpenedKEK, _ member: Int, _ recipient: Recipient?, _ error: SealingError, keeps: Bool = false,
+        isLocal: Bool = false
     ) -> Row {
         let note = error.message + (keeps ? "; the seal that is there was kept" : "")
-        return row(kek, member, recipient, .failed, note: note, hint: error.hint)
+        return row(kek, member, recipient, .failed, isLocal: isLocal, note: note, hint: error.hint)
     }
 
-    private func note<Answer>(_ member: Int, _ outcome: CallOutcome<Answer>) {
-        if case .failure(let error) = outcome.result {
-            service.note(member, error, latency: outcome.latency)
-        } else {
-            service.note(member, nil, latency: outcome.latency)
-        }
+    func note<Answer>(_ member: Int, _ outcome: CallOutcome<Answer>) {
+        service.note(member, outcome.error, latency: outcome.latency)
     }
 
     private func verified(_ kekID: KEKID, _ recipient: Recipient) {

@@ -12,7 +12,7 @@ extension ResealRun {
             let retiring = record.liveSeals.compactMap { seal in
                 retiringMember(seal.recipient).map { (member: $0, recipient: seal.recipient) }
             }
-            guard !retiring.isEmpty else { return [] }
+            guard !retiring.isEmpty || hasRetiringLocally(kek) else { return [] }
             guard options.dropReplaced else {
                 return retiring.map {
                     row(kek, $0.member, $0.recipient, .kept, note: "only unseals; --drop-replaced removes it")
@@ -31,17 +31,22 @@ extension ResealRun {
                 for one in retiring { next = try next.removing(one.recipient.id, under: kek.trusted.kek) }
                 return next
             }
-            return retiring.map {
+            let dropped = retiring.map {
                 row(kek, $0.member, $0.recipient, problem == nil ? .dropped : .failed, note: problem)
             }
+            return problem == nil ? dropped + retireLocally(kek) : dropped
         }
     }
 
     /// The member that only unseals and has this sealing key, unless one that seals has it, too.
-    private func retiringMember(_ recipient: Recipient) -> Int? {
+    func retiringMember(_ recipient: Recipient) -> Int? {
         let members = service.chain.members
         let serving = members.indices.filter { members[$0].backend.serves(recipient) }
         return serving.allSatisfy { members[$0].unsealOnly } ? serving.first : nil
+    }
+
+    private func hasRetiringLocally(_ kek: OpenedKEK) -> Bool {
+        local(kek).contains { retiringMember($0.recipient) != nil }
     }
 
     /// Why this KEK cannot do without the seals that are to go.
@@ -53,11 +58,12 @@ extension ResealRun {
             guard !mine.isEmpty, mine.allSatisfy({ $0.outcome != .failed }) else {
                 return "\(name) has no seal of this KEK that was opened"
             }
-            guard !member.backend.canUnseal || mine.allSatisfy(\.isVerified) else {
+            let isOpened = mine.allSatisfy { $0.isVerified || $0.isLocal } && mine.contains(where: \.isVerified)
+            guard !member.backend.canUnseal || isOpened else {
                 return "the seal of \(name) was not opened"
             }
         }
-        let verified = own.count(where: \.isVerified)
+        let verified = Set(own.filter(\.isVerified).map(\.backend)).count
         let wanted = max(1, service.minimumSeals)
         return verified < wanted ? "\(verified) seals were opened, \(wanted) have to be (minimumSeals)" : nil
     }

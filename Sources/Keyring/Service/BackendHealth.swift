@@ -12,6 +12,8 @@ struct BackendHealth: Sendable {
     private(set) var failureCounts: [SealingError.Class: UInt64] = [:]
     /// Its sealing key, once it has told it.
     var recipients: [Recipient]?
+    /// Its recipients of this node, once it has told them and as long as it has not been away.
+    var localRecipients: [Recipient]?
     /// Why its missing seal could not be made.
     var healingProblem: String?
     /// When its missing seal is to be made.
@@ -21,6 +23,7 @@ struct BackendHealth: Sendable {
     mutating func note(_ error: SealingError?, latency: Duration, now: ContinuousClock.Instant) -> Change {
         guard let error else {
             let change: Change = state == .failing ? .recovered : .none
+            if change == .recovered { localRecipients = nil }
             state = .ok
             lastSuccess = now
             lastLatency = latency

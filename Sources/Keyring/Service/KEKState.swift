@@ -45,6 +45,8 @@ struct KEKState: Sendable {
     /// Seals that will never open with the member they were tried with, and why.
     var refused: [SealCandidate: SealingError] = [:]
     var verifications: [SealKey: Verification] = [:]
+    /// Members whose local seals could not be made, for good as far as is known, and why.
+    var localRefusals: [Int: String] = [:]
     /// A record, or the roles that name it, that did not fit the KEK: not to be opened again as long as they are the same.
     var rejection: (record: Record, roles: Roles, trouble: Trouble)?
     private(set) var isOpening = false
@@ -55,6 +57,9 @@ struct KEKState: Sendable {
         record = stored.record
         self.local = local
     }
+
+    /// Whether this process has opened the seal, when it was tried last.
+    func isVerified(_ key: SealKey) -> Bool { verifications[key].map { $0.problem == nil } ?? false }
 
     /// Lines up for the KEK.
     ///
@@ -99,6 +104,7 @@ struct KEKState: Sendable {
     /// A backend that came back may be another device: what it refused may open now.
     mutating func forgetRefusals(of member: Int) {
         refused = refused.filter { $0.key.member != member }
+        localRefusals[member] = nil
     }
 
     /// Forgets the KEK.

@@ -11,6 +11,7 @@ extension KeyringService {
             if health(member).state == .ok {
                 await inTurn(member) {
                     await self.heal(member)
+                    await self.sealLocally(member)
                     await self.verifySeals(member)
                 }
             }
@@ -57,8 +58,11 @@ extension KeyringService {
             case .failure(let error):
                 note(member, error, latency: outcome.latency)
                 guard error.errorClass == .permanent else { return }
+                // Of several on this node one has to open: the others may be to a state that is past or to come.
+                let isOneOfSeveral = candidate.isLocal && hasOpenedLocally(kekID, member)
                 log(
-                    .error, "a seal does not open", ("backend", chain.members[member].backend.name),
+                    isOneOfSeveral ? .info : .error, "a seal does not open",
+                    ("backend", chain.members[member].backend.name),
                     ("recipient", key.recipientID), ("reason", "\(error)"))
                 verified(kekID, key, problem: error.message)
             }
@@ -80,7 +84,9 @@ extension KeyringService {
         let state = self.state.withLock { $0 }
         guard !member.unsealOnly, let active = state.activeKEK,
             let record = state.keks[active.trusted.identity.kekID]?.record,
-            !record.liveSeals.contains(where: { member.backend.serves($0.recipient) })
+            !record.liveSeals.contains(where: { member.backend.serves($0.recipient) }),
+            // Its seals stay on this node: see `sealLocally`.
+            state.health[index].recipients != []
         else { return }
         let pinned: [String]
         switch mayHeal(index, record, active) {
@@ -99,7 +105,7 @@ extension KeyringService {
         }
         guard let recipients = finish(index, told) else { return }
         self.state.withLock { $0.health[index].recipients = recipients }
-        if pinned.isEmpty {
+        if pinned.isEmpty, !recipients.isEmpty {
             // Before anything is sealed to it: whatever happens now, no other key is its first one any more.
             let entry = Pins.Entry(member.backend.name, recipients.map(\.id))
             if let failure = pin([entry], active) { return healingFailed(index, failure) }

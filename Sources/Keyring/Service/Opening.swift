@@ -21,7 +21,10 @@ extension KeyringService {
             let trouble = failures > 0 ? refresh() : nil
             let active = state.withLock { $0.roles.active.kekID }
             var result: Result<OpenedKEK, Trouble>? = trouble.map { .failure($0) }
-            if result == nil { result = await open(active, until: nil, isForced: true) }
+            if result == nil {
+                await openTrusted(besides: active)
+                result = await open(active, until: nil, isForced: true)
+            }
             switch result {
             case .success(let kek):
                 raiseHighest()
@@ -47,6 +50,15 @@ extension KeyringService {
             }
         }
         return false
+    }
+
+    /// One attempt at the other KEKs that the operator's word makes trusted: they may vouch for the active one.
+    private func openTrusted(besides active: KEKID) async {
+        let identities = state.withLock { $0.keks.values.map(\.record.identity) }
+        for identity in identities
+        where identity.kekID != active && trustedKeyIDs.contains(where: { $0.names(identity) }) {
+            _ = await open(identity.kekID, until: nil, isForced: true)
+        }
     }
 
     /// A process that ended between the roles and `highest` left it too low.
@@ -160,7 +172,7 @@ extension KeyringService {
                         + "trusts vouches for it",
                     hint: "bring back a backend whose seals only its own key can make, or, if this is the KEK whose "
                         + "key_id init printed (\(identity.keyring.name)/\(identity.generation)/\(identity.kekID)/...), "
-                        + "write that key_id into keyring.trustedKeyIDs")
+                        + "write that key_id into keyring.trustedKeyIDs; trousseau recover with it is another way")
                 known.append(ChainFailure.Attempt(candidate: candidate, error: error))
             } else {
                 candidates.append(candidate)

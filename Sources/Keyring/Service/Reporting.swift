@@ -71,7 +71,7 @@ extension KeyringService {
             }
             report.seals.append(seal(kek, shared, isLocal: false, now))
         }
-        if role == .active { report.seals += missing(kek.record, state) }
+        if role == .active { report.seals += missing(kek, state) }
         return report
     }
 
@@ -90,16 +90,28 @@ extension KeyringService {
         return report
     }
 
-    private func missing(_ record: Record, _ state: ServiceState) -> [SealReport] {
-        chain.members.indices.filter { index in
-            let member = chain.members[index]
-            return !member.unsealOnly && !record.liveSeals.contains { member.backend.serves($0.recipient) }
-        }.map { index in
+    private func missing(_ kek: KEKState, _ state: ServiceState) -> [SealReport] {
+        chain.members.indices.filter { !chain.members[$0].unsealOnly }.flatMap { index -> [SealReport] in
             let backend = chain.members[index].backend
             let health = state.health[index]
-            return SealReport(
-                recipientID: health.recipients?.first?.id, kind: backend.kind, backend: backend.name, state: .missing,
-                problem: health.healingProblem ?? health.lastFailure?.error.message)
+            let local = kek.local.filter { backend.serves($0.recipient) }
+            var reports: [SealReport] = []
+            let isShared = kek.record.liveSeals.contains { backend.serves($0.recipient) }
+            // A backend whose seals all stay on this node has told so, or has one.
+            if !isShared, health.recipients.map({ !$0.isEmpty }) ?? local.isEmpty {
+                reports.append(
+                    SealReport(
+                        recipientID: health.recipients?.first?.id, kind: backend.kind, backend: backend.name,
+                        state: .missing, problem: health.healingProblem ?? health.lastFailure?.error.message))
+            }
+            for recipient in health.localRecipients ?? []
+            where !local.contains(where: { $0.recipient.id == recipient.id }) {
+                reports.append(
+                    SealReport(
+                        recipientID: recipient.id, kind: backend.kind, backend: backend.name, isLocal: true,
+                        state: .missing, problem: kek.localRefusals[index] ?? health.lastFailure?.error.message))
+            }
+            return reports
         }
     }
 
@@ -108,14 +120,19 @@ extension KeyringService {
         if let active = report.keks.first(where: { $0.role == .active }) {
             // Those that open nothing here: they do not help a start, so they do not count.
             let offline = chain.members.filter { !$0.backend.canUnseal }.map(\.backend.name)
-            let count = active.seals.count { seal in
-                guard seal.state == .verified || seal.state == .unverified || seal.state == .otherNode else {
-                    return false
-                }
-                return !offline.contains { $0 == seal.backend }
+            let there = active.seals.filter {
+                [.verified, .unverified, .otherNode].contains($0.state) && !($0.isLocal && $0.backend == nil)
             }
+            // Several seals to one backend of this node are worth one.
+            let names = Set(there.compactMap(\.backend)).subtracting(offline)
+            let count = names.count + there.count { $0.backend == nil }
             if count < minimumSeals {
                 warnings.append("the active KEK has \(count) seals, \(minimumSeals) are wanted (minimumSeals)")
+            }
+            if !there.contains(where: { !$0.isLocal }) {
+                warnings.append(
+                    "all seals of the active KEK are in \(directory)/\(LocalSealFile.directory): without that folder "
+                        + "nothing opens it, nor what etcd carries")
             }
             for seal in active.seals where seal.state == .missing {
                 guard let name = seal.backend, offline.contains(name) else { continue }

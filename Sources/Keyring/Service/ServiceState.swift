@@ -30,6 +30,17 @@ struct ServiceState: Sendable {
     /// The KEKs that this node believes.
     var trusted: [TrustedKEK] { keks.values.compactMap { $0.opened?.trusted } }
 
+    /// The open KEKs: the active one, then the others from the latest on.
+    var open: [OpenedKEK] {
+        keks.values.compactMap(\.opened).sorted { a, b in
+            let (a, b) = (a.trusted.identity, b.trusted.identity)
+            if a.kekID == roles.active.kekID || b.kekID == roles.active.kekID {
+                return a.kekID == roles.active.kekID && b.kekID != roles.active.kekID
+            }
+            return a.generation > b.generation
+        }
+    }
+
     /// The KEKs to be opened once the active one is: the prepared one, then the others from the latest on.
     var closed: [KEKID] {
         keks.values.filter { $0.opened == nil }.map(\.record.identity).sorted { a, b in
@@ -49,8 +60,10 @@ struct ServiceState: Sendable {
             let local = stored.localSeals(of: kekID)
             gone.remove(kekID)
             if keks[kekID] == nil { keks[kekID] = KEKState(record, local: local) }
-            if keks[kekID]?.opened == nil { keks[kekID]?.record = record.record }
-            keks[kekID]?.local = local
+            if keks[kekID]?.opened == nil {
+                keks[kekID]?.record = record.record
+                keks[kekID]?.local = local
+            }
         }
         for kekID in gone where keks[kekID]?.opened == nil && keks[kekID]?.isOpening == false { keks[kekID] = nil }
     }

@@ -68,6 +68,17 @@ extension KeyringStore {
         }
     }
 
+    /// Removes the node-local seal of a KEK to a recipient; nothing happens when it is gone.
+    func removeLocalSeal(_ seal: Seal) throws(StoreError) {
+        let name: String
+        do throws(FormatError) {
+            name = try LocalSealFile.name(kekID: seal.kekID, recipient: seal.recipient)
+        } catch {
+            throw StoreError(.damaged, path, "\(error)", hint: "nothing was changed")
+        }
+        try removeLocalSeal(StoredLocalSeal(file: LocalSealFile.directory + "/" + name, seal: seal))
+    }
+
     /// Removes a node-local seal; nothing happens when it is gone.
     public func removeLocalSeal(_ seal: StoredLocalSeal) throws(StoreError) {
         let name = String(seal.file.dropFirst(LocalSealFile.directory.count + 1))

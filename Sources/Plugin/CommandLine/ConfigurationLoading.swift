@@ -9,7 +9,7 @@ enum ConfigurationLoading {
         do throws(ConfigurationError) {
             return try PluginConfiguration.read(
                 path: path, checkPKCS11: { BackendComposition.problem($0) },
-                checkVault: { BackendComposition.problem($0) })
+                checkTPM: { BackendComposition.problem($0) }, checkVault: { BackendComposition.problem($0) })
         } catch {
             throw failure(error)
         }

@@ -43,7 +43,11 @@ enum InitCommand {
 
     private static func text(_ created: KeyringCreation.Created, directory: String) -> String {
         var table = Table("RECIPIENT", "BACKEND", "SEAL")
-        for seal in created.seals { table.add(seal.recipientID ?? seal.kind, seal.backend ?? "", seal.state.rawValue) }
+        for seal in created.seals {
+            table.add(
+                seal.recipientID ?? seal.kind, seal.backend ?? "",
+                seal.state.rawValue + (seal.isLocal ? ", this node's" : ""))
+        }
         return """
             keyring \(created.keyring.name) made in \(directory)
 

@@ -2,12 +2,16 @@ internal import Configuration
 internal import Keyring
 internal import PKCS11Backend
 internal import RecoveryBackend
+internal import TPMBackend
 internal import VaultBackend
 
 /// Makes backends of their sections. To add a kind of backend, make it here.
 enum BackendComposition {
     /// Where PIN guards are, in the keyring's folder: they have to outlive the process as the keyring does.
     static func guardDirectory(_ keyring: PluginConfiguration.Keyring) -> String { keyring.directory + "/pin-guard" }
+
+    /// Where the TPM's pinned storage root key is, and what its PIN guard remembers.
+    static func tpmDirectory(_ keyring: PluginConfiguration.Keyring) -> String { keyring.directory + "/tpm" }
 
     /// In the order of the configuration. Opens nothing.
     ///
@@ -22,6 +26,14 @@ enum BackendComposition {
                 do throws(PKCS11Error) {
                     backends.append(
                         try PKCS11Backend(pkcs11(section, name: backend.name, guardDirectory: directory), log: log))
+                } catch {
+                    throw CommandFailure(.configuration, "backend \(backend.name): \(error.message)", hint: error.hint)
+                }
+            case .tpm(let section):
+                let directory = tpmDirectory(configuration.keyring)
+                do throws(TPMError) {
+                    backends.append(
+                        try TPMBackend(tpm(section, name: backend.name, stateDirectory: directory), log: log))
                 } catch {
                     throw CommandFailure(.configuration, "backend \(backend.name): \(error.message)", hint: error.hint)
                 }
@@ -87,6 +99,36 @@ enum BackendComposition {
         configuration.keyFile = section.keyFile
         configuration.serverName = section.serverName
         configuration.proxy = section.proxy
+        return configuration
+    }
+
+    /// The same of a TPM's.
+    static func problem(_ section: PluginConfiguration.TPM) -> (reason: String, hint: String?)? {
+        do throws(TPMError) {
+            // The folder of its state comes from another section, which has its own check.
+            _ = try TPMBackend(tpm(section, name: "-", stateDirectory: "/"), log: .none)
+            return nil
+        } catch {
+            return (error.message, error.hint)
+        }
+    }
+
+    private static func tpm(
+        _ section: PluginConfiguration.TPM, name: String, stateDirectory: String
+    ) throws(TPMError) -> TPMConfiguration {
+        var configuration = TPMConfiguration(name: name, stateDirectory: stateDirectory)
+        configuration.tcti = section.device
+        configuration.pinSource = section.pinSource
+        configuration.idleClose = section.idleClose
+        switch section.policy {
+        case .none: break
+        case .signed(let pcrs?, let publicKey, let signatures):
+            configuration.policy = .signed(
+                try SignedPolicy(pcrs: pcrs, publicKey: publicKey, signatures: signatures))
+        case .signed(nil, let publicKey, let signatures):
+            configuration.policy = .signed(try SignedPolicy(publicKey: publicKey, signatures: signatures))
+        case .literal(let pcrs): configuration.policy = .literal(try LiteralPolicy(pcrs: pcrs))
+        }
         return configuration
     }
 

@@ -15,12 +15,19 @@ enum KeyringComposition {
         return SealingChain(members, log: log)
     }
 
-    /// The folder for PIN guards, inside the keyring's, made with its parents where it is missing: a backend must be able
-    /// to remember a refused PIN before it sends the first one.
+    /// The folders for PIN guards and for the TPM's pin, inside the keyring's, made with their parents where they are
+    /// missing: a backend must be able to remember a refused PIN before it sends the first one.
     ///
     /// - Throws: `CommandFailure` with code `keyring`.
     static func makeGuardDirectory(_ configuration: PluginConfiguration) throws(CommandFailure) {
-        let path = BackendComposition.guardDirectory(configuration.keyring)
+        try makeDirectory(BackendComposition.guardDirectory(configuration.keyring))
+        let hasTPM = configuration.backends.contains { backend in
+            if case .tpm = backend.kind { true } else { false }
+        }
+        if hasTPM { try makeDirectory(BackendComposition.tpmDirectory(configuration.keyring)) }
+    }
+
+    private static func makeDirectory(_ path: String) throws(CommandFailure) {
         var prefix = ""
         for part in path.split(separator: "/") {
             prefix += "/" + part

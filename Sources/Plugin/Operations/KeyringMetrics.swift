@@ -71,17 +71,32 @@ enum KeyringMetrics {
     private static let states = ["verified", "unverified", "failed", "missing"]
 
     private static func seals(_ report: KeyringReport, _ exposition: inout Exposition) {
+        let all = report.keks.flatMap(\.seals).filter { $0.state != .tombstone }
+        let shared = counts(all.filter { !$0.isLocal })
+        let local = counts(all.filter(\.isLocal))
+        func samples(_ counts: [String: [String: Int]]) -> [Exposition.Sample] {
+            report.backends.flatMap { backend in
+                states.map {
+                    Exposition.Sample(["backend": backend.name, "state": $0], counts[backend.name]?[$0] ?? 0)
+                }
+            }
+        }
+        let others = SealReport.State.otherNode.rawValue
+        exposition.write(
+            .gauge, "trousseau_seals", "Seals of all KEKs in their records, by this node's backend and state.",
+            samples(shared) + [.init(["backend": "", "state": others], shared[""]?[others] ?? 0)])
+        exposition.write(
+            .gauge, "trousseau_local_seals", "Seals of all KEKs that stay on this node, by backend and state.",
+            samples(local))
+    }
+
+    private static func counts(_ seals: [SealReport]) -> [String: [String: Int]] {
         var counts: [String: [String: Int]] = [:]
-        for seal in report.keks.flatMap(\.seals) where seal.state != .tombstone {
+        for seal in seals {
             let hasFailed = seal.state == .unverified && seal.problem != nil
             counts[seal.backend ?? "", default: [:]][hasFailed ? "failed" : seal.state.rawValue, default: 0] += 1
         }
-        var samples = report.backends.flatMap { backend in
-            states.map { Exposition.Sample(["backend": backend.name, "state": $0], counts[backend.name]?[$0] ?? 0) }
-        }
-        let others = SealReport.State.otherNode.rawValue
-        samples.append(.init(["backend": "", "state": others], counts[""]?[others] ?? 0))
-        exposition.write(.gauge, "trousseau_seals", "Seals of all KEKs, by this node's backend and state.", samples)
+        return counts
     }
 
     private static func backends(_ report: KeyringReport, _ exposition: inout Exposition) {

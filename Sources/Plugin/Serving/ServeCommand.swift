@@ -36,7 +36,7 @@ enum ServeCommand {
             throw CommandFailure(.failure, "\(error.subject): \(error.reason)", hint: error.hint)
         }
         log(
-            .info, "serving", ("version", Trousseau.version), ("socket", configuration.server.socket.path),
+            .info, "listening", ("version", Trousseau.version), ("socket", configuration.server.socket.path),
             ("control", configuration.server.control.path), ("pid", String(getpid())))
         // Before the start's end, which may not come while a device is away.
         let operations = OperationsComposition.server(
@@ -81,11 +81,17 @@ enum ServeCommand {
     ) -> ExitCode {
         let deadline = ContinuousClock.now + stopLimit
         let drained = Mutex<Bool?>(nil)
-        DetachedThread.run {
+        let work: @Sendable () -> Void = {
             let isDrained = server.stop(until: deadline - shutdownLimit)
             BlockingTask.run { await service.shutdown(until: deadline) }
             drained.withLock { $0 = isDrained }
             signals.wake()
+        }
+        do throws(SystemThread.Failure) {
+            try SystemThread("stop", work).detach()
+        } catch {
+            // No thread is left: then without an ear for a second signal.
+            work()
         }
         while true {
             let event = signals.wait(atMost: max(.zero, deadline - .now) + .milliseconds(100))

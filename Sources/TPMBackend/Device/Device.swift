@@ -48,7 +48,10 @@ final class Device: @unchecked Sendable {
                 guard waits < Device.patience else { throw failure }
                 pause(waits)
                 continue
-            case .reopen: close()
+            case .reopen:
+                close()
+                // Somebody else may be about to give it back, or it about to come up.
+                if failure.command == .open { pause(1) }
             case .startUp:
                 // Objects and sessions went with the reset.
                 orphans = []

@@ -2,11 +2,13 @@
 /// Format-1 codes are without their parameter.
 enum TPMCode {
     static let initialize: UInt32 = 0x100
+    static let failure: UInt32 = 0x101
     static let nvDefined: UInt32 = 0x14C
     static let policy: UInt32 = 0x126
     static let pcrChanged: UInt32 = 0x128
 
     static let value: UInt32 = 0x84
+    static let hierarchy: UInt32 = 0x85
     static let handle: UInt32 = 0x8B
     static let authFail: UInt32 = 0x8E
     static let policyFail: UInt32 = 0x9D

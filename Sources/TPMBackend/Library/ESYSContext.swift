@@ -97,7 +97,8 @@ final class ESYSContext {
     }
 
     /// The library writes to standard error, at some levels session keys, too. What an operator needs is in our errors.
-    private static let silenceLibrary: Void = {
+    /// Once a process, and best before it has threads that read the environment.
+    static let silenceLibrary: Void = {
         setenv("TSS2_LOG", "all+none", 1)
     }()
 }

@@ -54,6 +54,10 @@ extension TPMError {
             self.init(command, rc, "the TPM is busy", .retry, .wait)
         case TPMCode.initialize:
             self.init(command, rc, "the TPM was reset and not started", .reopen, .startUp)
+        case TPMCode.failure:
+            self.init(
+                command, rc, "the TPM has failed its self-test", .operatorMustAct, code: .device,
+                hint: "switch the machine off and on; if that does not help, the TPM is broken")
         case TPMCode.references:
             self.init(command, rc, "the TPM was reset", .reopen, .reopen)
         case TPMCode.objectMemory, TPMCode.sessionMemory, TPMCode.memory, TPMCode.sessionHandles,
@@ -76,6 +80,10 @@ extension TPMError {
         switch (rc.base, command) {
         case (TPMCode.handle, .readPublic):
             self.init(command, rc, "the TPM has no storage root key", .permanent, code: .replaced)
+        case (TPMCode.hierarchy, _):
+            self.init(
+                command, rc, "the TPM's owner hierarchy is switched off", .operatorMustAct, code: .device,
+                hint: "switch the storage (owner) hierarchy on in the firmware's settings")
         case (TPMCode.authFail, .createPrimary), (TPMCode.badAuth, .createPrimary), (TPMCode.authFail, .evictControl),
             (TPMCode.badAuth, .evictControl):
             self.init(
@@ -104,7 +112,9 @@ extension TPMError {
                 code: .configuration,
                 hint: "correct device, such as device:/dev/tpmrm0, and install the TCTI's package (libtss2-tcti-…)")
         default:
-            self.init(command, rc, "the connection to the TPM failed", .reopen, .reopen, code: .device)
+            self.init(
+                command, rc, "the connection to the TPM failed", .reopen, .reopen, code: .device,
+                hint: "look at the kernel's log for tpm; for /dev/tpm0, which program has it open")
         }
     }
 

@@ -30,10 +30,20 @@ final class SaltedSession {
     }
 
     /// Runs a command in which the session is used so.
-    func call(_ command: Command, _ use: Use, _ body: (OpaquePointer?) -> TSS2_RC) throws(TPMError) {
-        try context.call(.startSession) { Esys_TRSess_SetAttributes($0, handle, use.rawValue, 0xFF) }
+    ///
+    /// - Parameter policy: a session that is used in it, too, encrypts nothing, and is over with it.
+    func call(
+        _ command: Command, _ use: Use, endingToo policy: SaltedSession? = nil, _ body: (OpaquePointer?) -> TSS2_RC
+    ) throws(TPMError) {
+        try set(use)
+        try policy?.set([])
         try context.call(command, body)
         if !use.contains(.goesOn) { isOver = true }
+        policy?.isOver = true
+    }
+
+    private func set(_ use: Use) throws(TPMError) {
+        try context.call(.startSession) { Esys_TRSess_SetAttributes($0, handle, use.rawValue, 0xFF) }
     }
 }
 

@@ -121,7 +121,7 @@ extension ESYSContext {
         try? call(.unseal) { Esys_TR_SetAuth($0, object, &zeros) }
     }
 
-    /// The secret of a loaded object. One command, which ends the encrypting session.
+    /// The secret of a loaded object. One command, which ends the sessions.
     ///
     /// - Parameter policy: the session that fulfils the object's policy; nil when the auth value is enough.
     func unseal(
@@ -136,7 +136,7 @@ extension ESYSContext {
             }
             wipeBuffers()
         }
-        try session.call(.unseal, [.encryptsAnswer]) {
+        try session.call(.unseal, [.encryptsAnswer], endingToo: policy) {
             guard let policy else {
                 return Esys_Unseal($0, object, session.handle, Handle.none, Handle.none, &data)
             }

@@ -33,11 +33,16 @@ struct Approval: Sendable, Hashable {
         let pcrs = "PCR \(PCRSelection.list(selection.indices))"
         let byKey = entries.filter { $0.fingerprint == key.fingerprint }
         guard !byKey.isEmpty else {
-            let others = Set(entries.map { Hex.encode($0.fingerprint.prefix(8)) }).sorted().joined(separator: ", ")
+            guard !entries.isEmpty else {
+                return PolicyError(
+                    .state, "\(paths): no signature for the SHA-256 bank",
+                    hint: "sign the image with --bank=sha256, too")
+            }
+            let others = Set(entries.map { Hex.encode($0.fingerprint.prefix(8)) + "…" }).sorted()
             return PolicyError(
                 .state,
-                "\(paths): no signature by the key of this policy, \(Hex.encode(key.fingerprint.prefix(8)))…"
-                    + (others.isEmpty ? "" : ", only by \(others)…"),
+                "\(paths): no signature by the key of this policy, \(Hex.encode(key.fingerprint.prefix(8)))…, only by "
+                    + others.joined(separator: ", "),
                 hint: "the booted image is signed with another key: boot one that is signed with this one")
         }
         let ofSelection = byKey.filter { $0.selection == selection }

@@ -114,40 +114,13 @@ final class Transport: Sendable {
 
     private func start() throws(VaultError) -> Multi {
         let multi = try Multi(try CurlLibrary.shared())
-        let context = Unmanaged.passRetained(Work(transport: self, multi: multi))
-        var attributes = pthread_attr_t()
-        pthread_attr_init(&attributes)
-        defer { pthread_attr_destroy(&attributes) }
-        pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
-        pthread_attr_setstacksize(&attributes, 512 * 1024)
-        var thread = pthread_t()
-        let code = pthread_create(
-            &thread, &attributes,
-            { context in
-                guard let context else { return nil }
-                // Signals are the main program's business; SIGPIPE, too, which OpenSSL's writes may raise.
-                var all = sigset_t()
-                sigfillset(&all)
-                pthread_sigmask(SIG_BLOCK, &all, nil)
-                let work = Unmanaged<Work>.fromOpaque(context).takeRetainedValue()
-                work.transport.run(work.multi)
-                return nil
-            }, context.toOpaque())
-        guard code == 0 else {
-            context.release()
-            throw VaultError(.local, "pthread_create: \(systemError(code))", errorClass: .retry)
+        do throws(SystemThread.Failure) {
+            // Its signals are blocked, SIGPIPE too, which OpenSSL's writes may raise.
+            try SystemThread("vault", stackSize: 512 * 1024) { self.run(multi) }.detach()
+        } catch {
+            throw VaultError(.local, "pthread_create: \(systemError(error.code))", errorClass: .retry)
         }
         return multi
-    }
-
-    private final class Work: Sendable {
-        let transport: Transport
-        let multi: Multi
-
-        init(transport: Transport, multi: Multi) {
-            self.transport = transport
-            self.multi = multi
-        }
     }
 
     private func run(_ multi: Multi) {

@@ -157,15 +157,15 @@ struct RecoveryTests {
                     trusted: try #require(TrustedKEK(record.identity, kek)), record: record,
                     seal: try #require(record.liveSeals.first), openedBy: "offline key")
             }
-            let sealed = try await RecoverySealing.run(try kept(lost.records[0]), chain, outcomes)
+            let sealed = try await RecoverySealing.run(try kept(lost.records[0]), chain, outcomes, local: [])
             let unseals = new.calls(.seal)
             // Once there, it is opened and stays as it is.
-            let again = try await RecoverySealing.run(try kept(sealed.record), chain, outcomes)
+            let again = try await RecoverySealing.run(try kept(sealed.record), chain, outcomes, local: [])
             #expect(again.record == sealed.record && again.reports.map(\.state) == [.verified])
             #expect(new.calls(.seal) == unseals)
             let removed = try kept(try sealed.record.removing(new.recipient.id, under: kek))
             do throws(KeyringError) {
-                _ = try await RecoverySealing.run(removed, chain, outcomes)
+                _ = try await RecoverySealing.run(removed, chain, outcomes, local: [])
                 Issue.record("a removed recipient got a seal")
             } catch {
                 #expect(error.code == .tooFewSeals && error.message.contains("was removed from the keyring"))

@@ -125,6 +125,14 @@ import Testing
         }
     }
 
+    @Test func inReplacingALocalSealByAnother() async throws {
+        try await killAtEveryStep("resealLocally", after: ["create"]) { stored in
+            // The old one, both, or the new one: never none. `check` has opened them.
+            [["tpm:local"], ["tpm:local", "tpm:new"], ["tpm:new"]].contains(
+                stored.localSeals.map(\.seal.recipient.id).sorted())
+        }
+    }
+
     @Test func inRemovingALocalSeal() async throws {
         try await TestScope.with { scope in
             let directory = scope.path("keyring")

@@ -36,6 +36,26 @@ struct DeployTests {
         }
     }
 
+    @Test("let the unit with a TPM in by its group, and to no other device")
+    func tpm() async throws {
+        try await TestScope.with { scope in
+            let program = try Files.executableDirectory() + "/trousseau"
+            let text = try Files.readText(DeployTests.folder + "/trousseau.service")
+                .replacing("ExecStart=" + DeployTests.program, with: "ExecStart=" + program)
+            try Files.write(text, to: scope.path("trousseau.service"), mode: 0o644)
+            try Files.makeDirectory(scope.path("trousseau.service.d"), mode: 0o755)
+            let dropIn = try Files.readText(DeployTests.folder + "/tpm.conf")
+            for line in ["SupplementaryGroups=tss", "DevicePolicy=closed", "DeviceAllow=/dev/tpmrm0 rw"] {
+                #expect(dropIn.split(separator: "\n").contains { $0 == line })
+            }
+            try Files.write(dropIn, to: scope.path("trousseau.service.d/tpm.conf"), mode: 0o644)
+            let verified = try await ChildProcess.run(
+                "/usr/bin/systemd-analyze", ["verify", "--man=no", scope.path("trousseau.service")],
+                within: .seconds(60))
+            #expect(verified.succeeded && !verified.text.contains("tpm.conf"), "\(verified.text)")
+        }
+    }
+
     @Test("start a command that there is")
     func command() throws {
         let start = try #require(try DeployTests.lines("trousseau.service").first { $0.hasPrefix("ExecStart=") })

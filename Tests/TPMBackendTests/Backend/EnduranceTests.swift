@@ -70,11 +70,13 @@ struct EnduranceTests {
         }
     }
 
-    @Test("after a seal and an unseal the KEK is nowhere in ordinary memory")
+    @Test("after a seal and an unseal the KEK is nowhere in ordinary memory, nor after ones that failed")
     func residue() async throws {
         try await TestScope.with { scope in
             let node = try await Node.make(scope)
-            let (backend, _, local) = try await node.enrolled()
+            let proxy = try TPMProxy(scope, before: node.tpm)
+            defer { proxy.stop() }
+            let (backend, _, local) = try await node.with(tcti: proxy.tcti).enrolled()
             let kek = try KEK.generate()
             let needle = Residue.Needle(kek)
             let control = Residue.Copy(kek)
@@ -85,6 +87,14 @@ struct EnduranceTests {
             #expect(try Residue.count(needle) == 0, "after sealing")
             #expect(try await backend.unseal(seal, until: patience).id == kek.id)
             #expect(try Residue.count(needle) == 0, "after unsealing")
+            proxy.inject(.alterAnswer, into: CommandCode.unseal)
+            #expect(try await backend.unseal(seal, until: patience).id == kek.id)
+            #expect(try Residue.count(needle) == 0, "after an answer that was changed")
+            for action in [TPMProxy.Action.disconnect, .loseAnswer] {
+                proxy.inject(action, into: CommandCode.create)
+                _ = try await backend.seal(kek, to: local, until: patience)
+                #expect(try Residue.count(needle) == 0, "after \(action) while sealing")
+            }
             await backend.shutdown(until: patience)
             #expect(try Residue.count(needle) == 0, "after the shutdown")
         }

@@ -83,6 +83,20 @@ struct PINTests {
         }
     }
 
+    @Test("a seal with a PIN opens with tpm2-tools and the PIN, and not without it")
+    func byHand() async throws {
+        try await with { scene in
+            let pem = scene.node.state + "/kek.pem"
+            try Files.write(scene.seal.bytes, to: pem)
+            try await scene.node.tpm.tool("tpm2_load", "-Q", "-r", pem, "-c", pem + ".ctx")
+            let without = try await scene.node.tpm.attempt("tpm2_unseal", ["-c", pem + ".ctx", "-o", pem + ".bin"])
+            #expect(!without.succeeded)
+            try await scene.node.tpm.tool(
+                "tpm2_unseal", "-Q", "-c", pem + ".ctx", "-p", "str:right pin 1", "-o", pem + ".bin")
+            #expect(scene.kek.withUnsafeBytes { Array($0) } == (try Files.read(pem + ".bin")))
+        }
+    }
+
     @Test("a file that is put back with the refused PIN does not send it again")
     func putBack() async throws {
         try await with { scene in

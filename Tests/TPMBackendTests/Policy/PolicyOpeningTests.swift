@@ -282,7 +282,7 @@ struct PolicyOpeningTests {
             let other = try await Node.make(scope, "other").enrolled()
             await other.backend.shutdown(until: patience)
             for (local, foreign) in [(false, other.shared), (true, other.local)] {
-                let backend = try node.backend(policy)
+                let backend = try node.node.backend { $0.policy = policy }
                 let subject: any SealingBackend = local ? LocalRecipients(backend: backend) : backend
                 let checks = await BackendContract.run(subject, foreign: foreign)
                 #expect(checks.compactMap { check in check.violation.map { "\(check.requirement): \($0)" } } == [])

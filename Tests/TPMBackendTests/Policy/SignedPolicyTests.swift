@@ -161,6 +161,7 @@ struct SignedPolicyTests {
             let foreign = try refusal(now, try stranger.key(), file)
             #expect(foreign.contains("no signature by the key of this policy"))
             #expect(foreign.contains(Hex.encode(key.fingerprint.prefix(8))))
+            #expect(try refusal(now, key, try parse(#"{"sha1":[{}]}"#)).contains("no signature for the SHA-256 bank"))
             // A file that claims the key's fingerprint with somebody else's signature.
             let genuine = Hex.encode(key.fingerprint)
             let forged = try await stranger.file(now).replacing(

@@ -8,27 +8,32 @@ import TestSupport
 
 /// All that went over the wire to a TPM, as tpm2-tss's pcap TCTI writes it down.
 enum Recording {
-    /// The TCTI takes its file from the environment, which all tests share: one recording at a time, and everybody else's
-    /// TCTI does not look there.
     private static let turn = AsyncTurn()
+    /// The TCTI takes its file from the environment, which all threads share and read: it is set once. So there is one
+    /// recording at a time; everybody else's TCTI does not look there.
+    private static let file: String = {
+        let path = "/tmp/tt.\(getpid()).pcap"
+        setenv("TCTI_PCAP_FILE", path, 1)
+        return path
+    }()
 
     /// Runs `body` with a TCTI that records what goes to `tpm`; the bytes of the recording.
     nonisolated(nonsending) static func of(
-        _ tpm: SoftTPM, in scope: TestScope, _ body: (_ tcti: String) async throws -> Void
+        _ tpm: SoftTPM, _ body: (_ tcti: String) async throws -> Void
     ) async throws -> [UInt8] {
         await turn.take()
-        let file = scope.path("traffic.pcap")
-        setenv("TCTI_PCAP_FILE", file, 1)
+        let result: [UInt8]
         do {
+            try Files.remove(file)
             try await body("pcap:" + tpm.tcti)
+            result = try Files.read(file)
+            try Files.remove(file)
         } catch {
-            unsetenv("TCTI_PCAP_FILE")
             await turn.give()
             throw error
         }
-        unsetenv("TCTI_PCAP_FILE")
         await turn.give()
-        return try Files.read(file)
+        return result
     }
 
     /// Seals without a salt and without encryption, as a program would that does not think of the bus. What is found in a

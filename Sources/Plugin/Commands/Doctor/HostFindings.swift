@@ -43,13 +43,17 @@ struct HostFindings {
                 .error, subject, "belongs to user \(folder.owner), not \(user)",
                 hint: "run doctor as the plugin's user, or chown it")
         }
-        guard folder.mode & 0o077 == 0 else {
-            return Finding(.error, subject, "others may open it (mode \(folder.modeText))", hint: "chmod 700 \(path)")
+        guard folder.mode & 0o022 == 0 else {
+            return Finding(
+                .error, subject, "others may write to it (mode \(folder.modeText))", hint: "chmod 700 \(path)")
         }
         guard access(path, W_OK | X_OK) == 0 else {
             return Finding(
                 .error, subject, "cannot be written: \(String(cString: strerror(errno)))",
                 hint: "is its file system read-only?")
+        }
+        guard folder.mode & 0o055 == 0 else {
+            return Finding(.warning, subject, "others may open it (mode \(folder.modeText))", hint: "chmod 700 \(path)")
         }
         return Finding(.ok, subject, "belongs to user \(user), mode \(folder.modeText)")
     }
@@ -73,11 +77,18 @@ struct HostFindings {
 
     private func socketFolder(_ subject: String, _ folder: String) -> Finding {
         guard let status = FileStatus(folder), status.isDirectory else {
-            return Finding(
-                .error, subject, "folder \(folder): \(FileStatus.reason(folder))",
-                hint: "mkdir -m 0755 \(folder), or RuntimeDirectory= of systemd")
+            let parent = String(folder[..<(folder.lastIndex(of: "/") ?? folder.startIndex)])
+            let place = parent.isEmpty ? "/" : parent
+            guard FileStatus(folder) == nil, FileStatus(place)?.isDirectory == true, access(place, W_OK | X_OK) == 0
+            else {
+                return Finding(
+                    .error, subject, "folder \(folder): \(FileStatus.reason(folder))",
+                    hint: "make it, or let systemd do so (RuntimeDirectory=)")
+            }
+            return Finding(.ok, subject, "folder \(folder) is missing: serve will make it")
         }
-        guard status.mode & 0o022 == 0 else {
+        // In a sticky one, such as /tmp, nobody can take away what is another's.
+        guard status.mode & 0o022 == 0 || status.mode & 0o1000 != 0 else {
             return Finding(
                 .error, subject, "others may put a socket of their own into \(folder) (mode \(status.modeText))",
                 hint: "chmod go-w \(folder)")

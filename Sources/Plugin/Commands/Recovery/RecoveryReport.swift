@@ -47,7 +47,8 @@ struct RecoveryReport {
 
     private func add(_ seal: SealReport, _ generation: UInt64, to table: inout Table) {
         table.add(
-            "\(generation)", seal.recipientID ?? seal.kind, seal.backend ?? "", seal.state.rawValue,
+            "\(generation)", seal.recipientID ?? seal.kind, seal.backend ?? "",
+            seal.state.rawValue + (seal.isLocal ? ", this node's" : ""),
             seal.problem ?? "")
     }
 

@@ -22,7 +22,8 @@ enum ResealJSON {
         .members(
             ("generation", .integer(Int64(clamping: row.generation))), ("kekID", .string(row.kekID.description)),
             ("backend", row.backend.map(JSONValue.string)), ("kind", .string(row.kind)),
-            ("recipient", row.recipientID.map(JSONValue.string)), ("outcome", .string(row.outcome.rawValue)),
+            ("recipient", row.recipientID.map(JSONValue.string)), ("local", row.isLocal ? .bool(true) : nil),
+            ("outcome", .string(row.outcome.rawValue)),
             ("verified", .bool(row.isVerified)), ("note", row.note.map(JSONValue.string)),
             ("hint", row.hint.map(JSONValue.string)))
     }

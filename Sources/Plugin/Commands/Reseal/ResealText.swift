@@ -8,7 +8,8 @@ enum ResealText {
         for seal in report["seals"]?.items ?? [] {
             table.add(
                 seal["generation"]?.integer.map(String.init) ?? "", seal["backend"]?.string ?? "-",
-                seal["recipient"]?.string ?? "-", seal["outcome"]?.string ?? "",
+                seal["recipient"]?.string ?? "-",
+                (seal["outcome"]?.string ?? "") + (seal["local"] == .bool(true) ? ", this node's" : ""),
                 seal["verified"] == .bool(true) ? "yes" : "no", seal["note"]?.string ?? "")
             guard let hint = seal["hint"]?.string else { continue }
             let line = "\(seal["backend"]?.string ?? "generation \(seal["generation"]?.integer ?? 0)"): \(hint)"

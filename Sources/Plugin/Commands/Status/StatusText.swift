@@ -62,7 +62,8 @@ enum StatusText {
             for seal in kek["seals"]?.items ?? [] {
                 table.add(
                     kek["generation"]?.integer.map(String.init) ?? "", seal["backend"]?.string ?? "",
-                    seal["recipient"]?.string ?? seal["kind"]?.string ?? "", word(seal["state"]?.string),
+                    seal["recipient"]?.string ?? seal["kind"]?.string ?? "",
+                    word(seal["state"]?.string) + (seal["local"] == .bool(true) ? ", this node's" : ""),
                     age(seal["verifiedSecondsAgo"]).map { "\($0) ago" } ?? "")
             }
         }

@@ -1,0 +1,98 @@
+internal import Synchronization
+
+/// What `reseal` does with the seals that stay on this node.
+extension ResealRun {
+    /// Opens the KEK's local seals of a backend, makes those that are missing or do not open, and removes those that are
+    /// not wanted any more, once their successors have opened.
+    ///
+    /// - Parameter rows: of this run, of the same backend.
+    /// - Returns: also whether the backend is worth another call.
+    func sealLocally(
+        _ kek: OpenedKEK, _ index: Int, _ wanted: [Recipient], beside rows: [Row]
+    ) async -> ([Row], Bool) {
+        let member = service.chain.members[index]
+        let kekID = kek.trusted.identity.kekID
+        let there = local(kek).filter { member.backend.serves($0.recipient) }
+        var result: [Row] = []
+        var opened: [Recipient] = []
+        var refused: [(recipient: Recipient, reason: String)] = []
+        for recipient in wanted where options.backend != member.backend.name {
+            guard let seal = there.first(where: { $0.recipient.id == recipient.id }) else { continue }
+            let outcome = await member.verify(seal, is: kek.trusted.kek, until: until)
+            note(index, outcome)
+            let key = KEKState.SealKey(recipient.id, isLocal: true)
+            switch outcome.error {
+            case nil:
+                service.verified(kekID, key, problem: nil)
+                opened.append(recipient)
+            case .some(let error) where error.errorClass == .permanent:
+                service.verified(kekID, key, problem: error.message)
+                refused.append((recipient, error.message))
+            case .some(let error):
+                return ([failed(kek, index, recipient, error, keeps: true, isLocal: true)], false)
+            }
+        }
+        result += opened.map { row(kek, index, $0, .kept, isVerified: true, isLocal: true) }
+        if !opened.isEmpty {
+            // To a state that is past or to come, while another one opens.
+            result += refused.map { row(kek, index, $0.recipient, .kept, isLocal: true, note: $0.reason) }
+        }
+        let missing = wanted.filter { one in
+            !result.contains { $0.recipientID == one.id }
+        }
+        let isOpened = !opened.isEmpty || rows.contains { $0.kekID == kekID && $0.isVerified }
+        let made = await member.makeLocalSeals(
+            kek.trusted.kek, to: missing, besideAnOpenedOne: isOpened, until: until
+        ) { error, latency in service.note(index, error, latency: latency) }
+        if let problem = service.storeLocally(made.made, kek) {
+            let error = SealingError(.permanent, problem)
+            return (result + missing.map { failed(kek, index, $0, error, isLocal: true) }, true)
+        }
+        service.state.withLock { $0.keks[kekID]?.localRefusals[index] = nil }
+        for made in made.made {
+            let wasThere = there.contains { $0.recipient.id == made.seal.recipient.id }
+            result.append(
+                row(
+                    kek, index, made.seal.recipient, wasThere ? .renewed : .added, isVerified: made.isVerified,
+                    isLocal: true, note: made.problem))
+        }
+        if let error = made.error {
+            let rest = missing.filter { one in !made.made.contains { $0.seal.recipient.id == one.id } }
+            for recipient in rest {
+                let isThere = there.contains { $0.recipient.id == recipient.id }
+                result.append(failed(kek, index, recipient, error, keeps: isThere, isLocal: true))
+            }
+            return (result, error.errorClass == .permanent)
+        }
+        return (result + drop(kek, index, there, wanted, after: result), true)
+    }
+
+    /// Removes what is not wanted any more, if one of its successors has opened.
+    private func drop(
+        _ kek: OpenedKEK, _ index: Int, _ there: [Seal], _ wanted: [Recipient], after rows: [Row]
+    ) -> [Row] {
+        let old = there.filter { seal in !wanted.contains { $0.id == seal.recipient.id } }
+        guard rows.contains(where: \.isVerified) else {
+            return old.map {
+                row(kek, index, $0.recipient, .kept, isLocal: true, note: "none of its successors has opened yet")
+            }
+        }
+        return old.map { seal in
+            let problem = service.dropLocally(seal)
+            return row(kek, index, seal.recipient, problem == nil ? .dropped : .failed, isLocal: true, note: problem)
+        }
+    }
+
+    /// Removes the local seals of backends that only unseal, after their recipients were removed from the record.
+    func retireLocally(_ kek: OpenedKEK) -> [Row] {
+        local(kek).compactMap { seal -> Row? in
+            guard let member = retiringMember(seal.recipient) else { return nil }
+            let problem = service.dropLocally(seal)
+            return row(kek, member, seal.recipient, problem == nil ? .dropped : .failed, isLocal: true, note: problem)
+        }
+    }
+
+    func local(_ kek: OpenedKEK) -> [Seal] {
+        service.state.withLock { $0.keks[kek.trusted.identity.kekID]?.local ?? [] }
+    }
+}
