@@ -1,3 +1,4 @@
+internal import Keyring
 @testable internal import PKCS11Backend
 
 /// A seal as a record carries it.
