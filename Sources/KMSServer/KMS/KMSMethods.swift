@@ -28,6 +28,8 @@ final class KMSMethods {
     ///   - unpack: protobuf-c's function for the message's type.
     ///   - uid: what the request calls itself, for the log.
     ///   - check: what has to be so before the keyring sees it.
+    // In its caller, where the message's type is known.
+    @inline(__always)
     func handle<Message>(
         _ method: String, _ bytes: UnsafeRawBufferPointer,
         unpack: (UnsafeMutablePointer<ProtobufCAllocator>?, Int, UnsafePointer<UInt8>?) -> UnsafeMutablePointer<
