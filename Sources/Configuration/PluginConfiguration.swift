@@ -66,6 +66,8 @@ public struct PluginConfiguration: Sendable, Equatable {
         public var minimumSeals: Int?
         /// key_ids of KEKs that may be opened through seals that anyone could have made.
         public var trustedKeyIDs: [String] = []
+        /// How long one attempt to open a KEK may take, all backends together; nil: the sum of their deadlines.
+        public var openDeadline: Duration?
     }
 
     /// The section `server`.
@@ -105,6 +107,9 @@ public struct PluginConfiguration: Sendable, Equatable {
         public var unsealOnly: Bool
         /// How long one operation may take.
         public var deadline: Duration
+        /// After this time without an answer the next backend is asked to unseal as well; shorter than `deadline`. Nil:
+        /// only then.
+        public var hedgeAfter: Duration?
         /// Which device, and how it is reached.
         public var kind: Kind
 

@@ -30,10 +30,10 @@ extension BrokenConfiguration {
         BrokenConfiguration(11, "- name: rack-hsm\n  unsealOnly: true", ["10: backends: all of them are unsealOnly"]),
         BrokenConfiguration(11, "- name: rack-hsm\n  mode: direct", ["12: backends[0].mode: is not in this version"]),
         BrokenConfiguration(
-            11, "- name: rack-hsm\n  hedgeAfter: 1s",
-            [
-                "12: backends[0].hedgeAfter: is not in this version"
-            ]),
+            12, "  hedgeAfter: 5ms", ["12: backends[0].hedgeAfter: 5ms is not between 10ms and 10m"]),
+        BrokenConfiguration(12, "  hedgeAfter: 1", ["12: backends[0].hedgeAfter: expected a duration, found a number"]),
+        BrokenConfiguration(
+            12, "  hedgeAfter: 10s", ["12: backends[0].hedgeAfter: 10s is not shorter than the deadline, 10s"]),
         BrokenConfiguration(12, "  deadline: 10", ["12: backends[0].deadline: expected a duration, found a number"]),
         BrokenConfiguration(12, "  deadline: 0s", ["12: backends[0].deadline: 0s is not between 100ms and 10m"]),
         BrokenConfiguration(12, "  deadline: 50ms", ["12: backends[0].deadline: 50ms is not between 100ms and 10m"]),

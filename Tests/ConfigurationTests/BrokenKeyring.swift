@@ -58,6 +58,8 @@ extension BrokenConfiguration {
             ]),
         BrokenConfiguration(5, "  dir: /x", ["5: keyring.dir: unknown key"]),
         BrokenConfiguration(6, "  minimumSeals: 0", ["6: keyring.minimumSeals: 0 is not between 1 and 32"]),
+        BrokenConfiguration(
+            6, "  openDeadline: 500ms", ["6: keyring.openDeadline: 500ms is not between 1s and 1h"]),
         BrokenConfiguration(6, "  minimumSeals: -1", ["6: keyring.minimumSeals: -1 is not between 1 and 32"]),
         BrokenConfiguration(
             6, "  minimumSeals: 2",

@@ -34,7 +34,8 @@ struct BackendSchema {
     private func backend(_ section: Section, name: String) -> PluginConfiguration.Backend? {
         let unsealOnly = section.bool("unsealOnly", default: false)
         let deadline = section.duration("deadline", in: .milliseconds(100)...(.seconds(600)))
-        section.refuseLater(["mode", "hedgeAfter"])
+        let hedgeAfter = section.duration("hedgeAfter", in: .milliseconds(10)...(.seconds(600)))
+        section.refuseLater(["mode"])
         let kinds = section.present(["pkcs11", "tpm", "vault", "recovery"])
         if kinds.isEmpty {
             section.report("", line: section.line, "has no kind", hint: "add a section pkcs11, tpm, vault or recovery")
@@ -44,13 +45,28 @@ struct BackendSchema {
         }
         guard let kind = kind(section, kinds.map(\.value)) else { return nil }
         let backend = PluginConfiguration.Backend(
-            name: name, unsealOnly: unsealOnly, deadline: deadline?.value ?? BackendSchema.defaultDeadline, kind: kind)
+            name: name, unsealOnly: unsealOnly, deadline: deadline?.value ?? BackendSchema.defaultDeadline,
+            hedgeAfter: hedgeAfter?.value, kind: kind)
+        if let hedgeAfter { check(hedgeAfter, of: backend, section) }
         if unsealOnly, !backend.opensSeals {
             section.report(
                 "unsealOnly", line: section.line(of: "unsealOnly"), "a recovery key opens nothing here",
                 hint: "leave unsealOnly away, or remove the backend")
         }
         return backend
+    }
+
+    private func check(_ hedgeAfter: Located<Duration>, of backend: PluginConfiguration.Backend, _ section: Section) {
+        if !backend.opensSeals {
+            section.report(
+                "hedgeAfter", line: hedgeAfter.line, "a recovery key opens nothing here", hint: "leave hedgeAfter away")
+        } else if hedgeAfter.value >= backend.deadline {
+            section.report(
+                "hedgeAfter", line: hedgeAfter.line,
+                "\(DurationText.format(hedgeAfter.value)) is not shorter than the deadline, "
+                    + DurationText.format(backend.deadline),
+                hint: "after the deadline the next backend is asked in any case")
+        }
     }
 
     private func kind(_ section: Section, _ kinds: [String]) -> PluginConfiguration.Backend.Kind? {

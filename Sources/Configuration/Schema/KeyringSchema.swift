@@ -15,11 +15,13 @@ enum KeyringSchema {
         // As many as a keyring may have recipients.
         let minimumSeals = section.integer("minimumSeals", in: 1...BackendSchema.maximumCount)
         let trustedKeyIDs = section.keyIDs("trustedKeyIDs", of: name?.value)
+        let openDeadline = section.duration("openDeadline", in: .seconds(1)...(.seconds(3600)))
         section.finish()
         return Result(
             keyring: PluginConfiguration.Keyring(
                 name: name?.value ?? "", directory: directory?.value ?? defaultDirectory,
-                minimumSeals: minimumSeals?.value, trustedKeyIDs: trustedKeyIDs),
+                minimumSeals: minimumSeals?.value, trustedKeyIDs: trustedKeyIDs,
+                openDeadline: openDeadline?.value),
             minimumSeals: minimumSeals)
     }
 }

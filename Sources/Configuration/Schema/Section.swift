@@ -124,9 +124,12 @@ final class Section {
 enum KnownKeys {
     private static let paths = [
         "apiVersion", "kind", "keyring.name", "keyring.directory", "keyring.minimumSeals", "keyring.trustedKeyIDs",
+        "keyring.openDeadline",
         "server.allowUnlockedMemory", "server.socket", "server.control", "server.socket.path", "server.socket.mode",
         "server.socket.owner", "server.socket.group", "server.socket.allowUsers", "server.socket.allowGroups",
-        "server.socket.allowAbstract", "backends", "backends[].unsealOnly", "backends[].deadline", "backends[].pkcs11",
+        "server.socket.allowAbstract", "backends", "backends[].unsealOnly", "backends[].deadline",
+        "backends[].hedgeAfter",
+        "backends[].pkcs11",
         "backends[].pkcs11.module", "backends[].pkcs11.key", "backends[].pkcs11.pinSource",
         "backends[].pkcs11.maxSessions", "backends[].pkcs11.allowUnsafeKey", "backends[].pkcs11.allowPINCountLow",
         "backends[].pkcs11.allowSHA1OAEP", "backends[].tpm",

@@ -3,6 +3,8 @@ struct CallOutcome<Answer: Sendable>: Sendable {
     let result: Result<Answer, SealingError>
     /// How long it took, or how long it was waited for.
     let latency: Duration
+    /// False when the backend was spared: there was no time left, or it had failed only now (`Breaker`).
+    var wasAsked = true
 
     /// Nil when the call succeeded.
     var error: SealingError? {
@@ -15,26 +17,38 @@ extension SealingChain.Member {
     /// How much later than its deadline a call is abandoned, so that the backend's own reason comes first.
     static let grace = Duration.milliseconds(100)
 
-    /// Calls the backend and waits until the member's deadline, or the caller's if that is earlier.
+    /// Calls the backend, if its breaker lets the call in, and waits until the member's deadline, or the caller's if that
+    /// is earlier. How the call ended is noted here and nowhere else.
     ///
     /// - Parameters:
     ///   - name: what the call does; there is one call of a name at a time.
-    ///   - caller: the caller's deadline.
+    ///   - caller: the caller's deadline. That it passes says nothing about the backend.
+    ///   - share: less than the member's deadline, when it has to do with less.
     func call<Answer: Sendable>(
-        _ name: String, until caller: ContinuousClock.Instant? = nil,
+        _ name: String, until caller: ContinuousClock.Instant? = nil, within share: Duration? = nil,
         _ body: @escaping @Sendable (any SealingBackend, ContinuousClock.Instant) async throws(SealingError) -> Answer
     ) async -> CallOutcome<Answer> {
         let start = ContinuousClock.now
-        let own = start + deadline
+        let own = start + min(deadline, share ?? deadline)
         let limit = caller.map { min($0, own) } ?? own
-        func failure(_ text: String) -> CallOutcome<Answer> {
-            let error = SealingError(.retry, text, hint: "check the device and the way to it")
-            return CallOutcome(result: .failure(error), latency: ContinuousClock.now - start)
+        func failure(_ text: String) -> SealingError {
+            SealingError(.retry, "\(name): \(text)", hint: "check the device and the way to it")
         }
-        guard limit > start else { return failure("\(name): no time left") }
+        guard limit > start else {
+            return CallOutcome(result: .failure(failure("no time left")), latency: .zero, wasAsked: false)
+        }
+        let ticket: Breaker.Ticket
+        switch breaker.admit() {
+        case .admitted(let admitted): ticket = admitted
+        case .refused(let error): return CallOutcome(result: .failure(error), latency: .zero, wasAsked: false)
+        }
         if let running = calls.begin(name) {
-            return failure("\(name): the last such call has not returned for \(running.components.seconds) s")
+            let error = failure("the last such call has not returned for \(running.components.seconds) s")
+            // One that is still in time may well succeed.
+            if running > deadline { breaker.end(ticket, error, latency: .zero) } else { breaker.abandon(ticket) }
+            return CallOutcome(result: .failure(error), latency: .zero, wasAsked: false)
         }
+        breaker.begin()
         let backend = backend
         let calls = calls
         let answer = await Deadline.race(until: limit + Self.grace) { () async -> Result<Answer, SealingError> in
@@ -45,7 +59,28 @@ extension SealingChain.Member {
                 return .failure(error)
             }
         }
-        guard let answer else { return failure("\(name): no answer in time") }
-        return CallOutcome(result: answer, latency: ContinuousClock.now - start)
+        let latency = ContinuousClock.now - start
+        let outcome = CallOutcome(result: answer ?? .failure(failure("no answer in time")), latency: latency)
+        let wasCutShort = Task.isCancelled || (limit < own && ContinuousClock.now >= limit)
+        if outcome.error != nil, wasCutShort {
+            breaker.abandon(ticket)
+        } else {
+            breaker.end(ticket, outcome.error, latency: latency)
+        }
+        return outcome
+    }
+}
+
+extension CallOutcome {
+    /// For an operator who wants the backend to be asked now.
+    func sayingWhenSpared(by member: SealingChain.Member) -> Result<Answer, SealingError> {
+        guard !wasAsked, let error, let next = member.breaker.nextAttempt else { return result }
+        let when =
+            switch next {
+            case .after(let duration): "it is asked again in \(duration.components.seconds + 1) s"
+            case .underWay: "it is being asked"
+            }
+        return .failure(
+            SealingError(error.errorClass, "\(error.message) (\(when))", hint: error.hint, cause: error.cause))
     }
 }

@@ -30,20 +30,17 @@ extension SealingChain.Member {
     ///
     /// - Parameters:
     ///   - isOpened: whether another seal of the KEK was opened by this backend in the same run.
-    ///   - observe: told how each call ended.
     func makeLocalSeals(
         _ kek: KEK, to recipients: [Recipient], besideAnOpenedOne isOpened: Bool,
-        until: ContinuousClock.Instant? = nil, observe: (SealingError?, Duration) -> Void = { _, _ in }
+        until: ContinuousClock.Instant? = nil
     ) async -> LocalSealing {
         var result = LocalSealing()
         var refusal: SealingError?
         do throws(SealingError) {
             for recipient in recipients {
                 let sealed = await sealUnverified(kek, to: recipient, until: until)
-                observe(sealed.error, sealed.latency)
                 let seal = try sealed.result.get()
                 let opened = await verify(seal, is: kek, until: until)
-                observe(opened.error, opened.latency)
                 if let error = opened.error, error.errorClass != .permanent { throw error }
                 refusal = refusal ?? opened.error
                 result.made.append(LocalSealing.Made(seal: seal, problem: opened.error?.message))

@@ -8,24 +8,45 @@ public struct SealingChain: Sendable {
         public let unsealOnly: Bool
         /// How long one call to it may take.
         public let deadline: Duration
+        /// After this time without an answer the next backend is asked to unseal as well; nil: only after the deadline.
+        public let hedgeAfter: Duration?
         let calls = OutstandingCalls()
+        private(set) var breaker = Breaker(Pacing())
 
         /// A backend with its limits.
-        public init(_ backend: any SealingBackend, unsealOnly: Bool, deadline: Duration) {
+        public init(_ backend: any SealingBackend, unsealOnly: Bool, deadline: Duration, hedgeAfter: Duration? = nil) {
             self.backend = backend
             self.unsealOnly = unsealOnly
             self.deadline = deadline
+            self.hedgeAfter = hedgeAfter
+        }
+
+        /// The same with a breaker by another clock, which knows nothing yet.
+        func paced(by pacing: Pacing) -> Member {
+            var member = self
+            member.breaker = Breaker(pacing)
+            return member
         }
     }
 
     /// In the order of unsealing.
     public let members: [Member]
+    /// How long one attempt to open a KEK may take, all members together.
+    public let openDeadline: Duration
     let log: Log
 
     /// A chain of these backends; asks none of them.
-    public init(_ members: [Member], log: Log) {
+    ///
+    /// - Parameter openDeadline: how long one attempt to open a KEK may take; nil for the sum of the members' deadlines.
+    public init(_ members: [Member], openDeadline: Duration? = nil, log: Log) {
         self.members = members
+        self.openDeadline = openDeadline ?? members.reduce(.zero) { $0 + $1.deadline }
         self.log = log
+    }
+
+    /// The same chain with breakers by this clock.
+    func paced(by pacing: Pacing) -> SealingChain {
+        SealingChain(members.map { $0.paced(by: pacing) }, openDeadline: openDeadline, log: log)
     }
 
     /// Everything that `trousseau doctor` can check about the backends, one after the other; a backend that does not

@@ -24,16 +24,11 @@ extension SealingChain.Member {
 
     /// Opens a seal and compares what comes out with the KEK that is open here.
     func verify(_ seal: Seal, is kek: KEK, until: ContinuousClock.Instant? = nil) async -> CallOutcome<Void> {
-        let opened = await call("unseal \(kek.id)", until: until) { (backend, until) throws(SealingError) in
-            try await backend.unseal(seal, until: until)
+        await call("unseal \(kek.id)", until: until) { (backend, until) throws(SealingError) in
+            let other = try await backend.unseal(seal, until: until)
+            guard other.isSame(as: kek) else {
+                throw SealingError(.permanent, "the seal to \(seal.recipient.id) opens to something else")
+            }
         }
-        return CallOutcome(
-            result: opened.result.flatMap { other in
-                guard other.isSame(as: kek) else {
-                    return .failure(
-                        SealingError(.permanent, "the seal to \(seal.recipient.id) opens to something else"))
-                }
-                return .success(())
-            }, latency: opened.latency)
     }
 }

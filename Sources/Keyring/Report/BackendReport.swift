@@ -4,7 +4,7 @@ public struct BackendReport: Sendable, Hashable {
     public enum State: String, Sendable, CaseIterable {
         /// It answered.
         case ok
-        /// It did not.
+        /// It did not, and is asked again only after a while: its circuit breaker is open.
         case failing
         /// It has not been asked yet.
         case unknown
@@ -18,6 +18,14 @@ public struct BackendReport: Sendable, Hashable {
     public var unsealOnly: Bool
     /// How it did when it was asked last.
     public var state: State
+    /// When it is asked next, whoever wants it; nil unless it fails.
+    public var nextTry: Duration?
+    /// Whether a call finds out at this moment how a failing backend does.
+    public var isBeingTried = false
+    /// How often it was asked since the start.
+    public var calls: UInt64 = 0
+    /// How often it was spared since the start because it had failed only now.
+    public var sparedCalls: UInt64 = 0
     /// How long ago it answered last.
     public var lastSuccess: Duration?
     /// How long its last answer took.

@@ -19,7 +19,6 @@ extension ResealRun {
         for recipient in wanted where options.backend != member.backend.name {
             guard let seal = there.first(where: { $0.recipient.id == recipient.id }) else { continue }
             let outcome = await member.verify(seal, is: kek.trusted.kek, until: until)
-            note(index, outcome)
             let key = KEKState.SealKey(recipient.id, isLocal: true)
             switch outcome.error {
             case nil:
@@ -42,8 +41,7 @@ extension ResealRun {
         }
         let isOpened = !opened.isEmpty || rows.contains { $0.kekID == kekID && $0.isVerified }
         let made = await member.makeLocalSeals(
-            kek.trusted.kek, to: missing, besideAnOpenedOne: isOpened, until: until
-        ) { error, latency in service.note(index, error, latency: latency) }
+            kek.trusted.kek, to: missing, besideAnOpenedOne: isOpened, until: until)
         if let problem = service.storeLocally(made.made, kek) {
             let error = SealingError(.permanent, problem)
             return (result + missing.map { failed(kek, index, $0, error, isLocal: true) }, true)

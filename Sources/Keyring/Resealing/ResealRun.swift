@@ -62,12 +62,11 @@ struct ResealRun: Sendable {
         let outcome = await member.call("recipients", until: until) { (backend, until) throws(SealingError) in
             try await backend.recipients(generateMissingKey: generateKeys, until: until)
         }
-        note(index, outcome)
-        guard case .success(let recipients) = outcome.result else {
-            return Told(member: index, hasTurn: true, recipients: outcome.result)
+        let told = outcome.sayingWhenSpared(by: member)
+        guard case .success(let recipients) = told else {
+            return Told(member: index, hasTurn: true, recipients: told)
         }
         let local = await member.localRecipients(until: until)
-        note(index, local)
         switch local.result {
         case .failure(let error):
             return Told(member: index, hasTurn: true, recipients: .failure(error))
@@ -205,7 +204,6 @@ struct ResealRun: Sendable {
                 return (row(kek, index, recipient, .kept, note: "its key is kept elsewhere: not opened here"), true)
             }
             let outcome = await member.verify(old, is: kek.trusted.kek, until: until)
-            note(index, outcome)
             switch outcome.result {
             case .success:
                 verified(kekID, recipient)
@@ -217,7 +215,6 @@ struct ResealRun: Sendable {
             }
         }
         let made = await member.makeSeal(kek.trusted.kek, to: recipient, until: until)
-        note(index, made)
         do throws(SealingError) {
             let seal = try made.result.get()
             if let problem = service.change(
@@ -264,10 +261,6 @@ extension ResealRun {
     ) -> Row {
         let note = error.message + (keeps ? "; the seal that is there was kept" : "")
         return row(kek, member, recipient, .failed, isLocal: isLocal, note: note, hint: error.hint)
-    }
-
-    func note<Answer>(_ member: Int, _ outcome: CallOutcome<Answer>) {
-        service.note(member, outcome.error, latency: outcome.latency)
     }
 
     private func verified(_ kekID: KEKID, _ recipient: Recipient) {

@@ -79,7 +79,7 @@ public final class KeyringService: Sendable {
         }
         self.directory = directory
         self.name = name
-        self.chain = chain
+        self.chain = chain.paced(by: pacing)
         self.minimumSeals = minimumSeals ?? chain.members.count { !$0.unsealOnly && $0.backend.canUnseal }
         self.trustedKeyIDs = trustedKeyIDs
         self.log = log
@@ -90,6 +90,9 @@ public final class KeyringService: Sendable {
         self.state = Mutex(state)
         store = Mutex(opened.store)
         snapshot = Mutex(state.snapshot())
+        for (index, member) in self.chain.members.enumerated() {
+            member.breaker.observe { [weak self] change, error in self?.noted(index, change, error) }
+        }
     }
 
     /// Opens the active KEK, then the others, and looks after seals and backends; returns when its task is cancelled.
@@ -129,13 +132,14 @@ public final class KeyringService: Sendable {
         if let changed = change({ $0.enter(phase) }) { onChange(changed) }
     }
 
-    /// Notes how a call to a backend ended.
-    func note(_ member: Int, _ error: SealingError?, latency: Duration) {
-        let now = pacing.now()
+    /// Says that a backend fails or is back, to the log and to what depends on it.
+    private func noted(_ member: Int, _ change: CallHistory.Change, _ error: SealingError?) {
         let name = chain.members[member].backend.name
-        switch state.withLock({ $0.note(member, error, latency: latency, now: now) }) {
+        switch change {
         case .none: break
-        case .recovered: log(.info, "a backend is back", ("backend", name))
+        case .recovered:
+            state.withLock { $0.recovered(member) }
+            log(.info, "a backend is back", ("backend", name))
         case .failed:
             log(
                 .warning, "a backend fails", ("backend", name), ("class", error?.errorClass.rawValue ?? ""),

@@ -24,10 +24,7 @@ extension KeyringService {
         if let known = state.withLock({ $0.health[index].localRecipients }) { return known }
         let told = await chain.members[index].localRecipients()
         if Task.isCancelled { return nil }
-        guard case .success(let recipients) = told.result else {
-            note(index, told.error, latency: told.latency)
-            return nil
-        }
+        guard case .success(let recipients) = told.result else { return nil }
         state.withLock { $0.health[index].localRecipients = recipients }
         return recipients
     }
@@ -63,8 +60,7 @@ extension KeyringService {
             }
         }
         let made = await member.makeLocalSeals(
-            kek.trusted.kek, to: recipients, besideAnOpenedOne: isOpened || hasOpenedLocally(kekID, index)
-        ) { error, latency in note(index, error, latency: latency) }
+            kek.trusted.kek, to: recipients, besideAnOpenedOne: isOpened || hasOpenedLocally(kekID, index))
         if Task.isCancelled { return false }
         if let failure = storeLocally(made.made, kek) {
             refuseLocally(kekID, index, failure)
@@ -119,7 +115,6 @@ extension KeyringService {
         for candidate in chain.candidates(local: state.local, shared: state.record.liveSeals)
         where candidate.member == index {
             let opened = await chain.members[index].verify(candidate.seal, is: kek.trusted.kek, until: until)
-            note(index, opened.error, latency: opened.latency)
             guard let error = opened.error else {
                 verified(kekID, KEKState.SealKey(candidate), problem: nil)
                 return .success(candidate.seal.recipient.id)

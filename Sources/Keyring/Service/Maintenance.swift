@@ -6,16 +6,16 @@ extension KeyringService {
     func maintain(_ member: Int) async {
         while !Task.isCancelled {
             // Opening a real seal says as much as a probe.
-            if health(member).state != .failing { await inTurn(member) { await self.verifySeals(member) } }
-            if health(member).isSilent(for: pacing.probeInterval * 0.7, pacing.now()) { await probe(member) }
-            if health(member).state == .ok {
+            if history(member).state != .failing { await inTurn(member) { await self.verifySeals(member) } }
+            if history(member).isSilent(for: pacing.probeInterval * 0.7, pacing.now()) { await probe(member) }
+            if history(member).state == .ok {
                 await inTurn(member) {
                     await self.heal(member)
                     await self.sealLocally(member)
                     await self.verifySeals(member)
                 }
             }
-            await pacing.pause(.maintenance(member), health(member).pause(pacing))
+            await pacing.pause(.maintenance(member), chain.members[member].breaker.pause())
         }
     }
 
@@ -26,16 +26,15 @@ extension KeyringService {
         await body()
     }
 
-    private func health(_ member: Int) -> BackendHealth { state.withLock { $0.health[member] } }
+    private func history(_ member: Int) -> CallHistory { chain.members[member].breaker.history }
 
     private func probe(_ member: Int) async {
-        let outcome = await chain.members[member].call("probe") { (backend, until) throws(SealingError) in
-            try await backend.probe(until: until)
-        }
-        if Task.isCancelled { return }
-        switch outcome.result {
-        case .success: note(member, nil, latency: outcome.latency)
-        case .failure(let error): note(member, error.asHealth, latency: outcome.latency)
+        _ = await chain.members[member].call("probe") { (backend, until) throws(SealingError) in
+            do throws(SealingError) {
+                try await backend.probe(until: until)
+            } catch {
+                throw error.asHealth
+            }
         }
     }
 
@@ -53,10 +52,8 @@ extension KeyringService {
             if Task.isCancelled { return }
             switch outcome.result {
             case .success:
-                note(member, nil, latency: outcome.latency)
                 verified(kekID, key, problem: nil)
             case .failure(let error):
-                note(member, error, latency: outcome.latency)
                 guard error.errorClass == .permanent else { return }
                 // Of several on this node one has to open: the others may be to a state that is past or to come.
                 let isOneOfSeveral = candidate.isLocal && hasOpenedLocally(kekID, member)
@@ -156,15 +153,13 @@ extension KeyringService {
         return missing.isEmpty ? .failure(.changed(backend.name, pinned)) : .success(missing)
     }
 
-    /// What the call answered; nil when it failed, which is then noted.
+    /// What the call answered; nil when it failed, which is then said.
     private func finish<Answer>(_ member: Int, _ outcome: CallOutcome<Answer>) -> Answer? {
         if Task.isCancelled { return nil }
         switch outcome.result {
         case .success(let answer):
-            note(member, nil, latency: outcome.latency)
             return answer
         case .failure(let error):
-            note(member, error, latency: outcome.latency)
             healingFailed(member, "\(error)")
             return nil
         }

@@ -40,7 +40,7 @@ extension KeyringService {
                 let phase: KeyringState.Phase = trouble.code == .unavailable ? .waiting : .blocked
                 enter(KeyringState(phase, reason: trouble.reason, hint: trouble.hint))
                 failures += 1
-                let delay = Backoff.delay(after: failures, trouble.errorClass, factor: pacing.jitter)
+                let delay = retryDelay(after: failures, trouble.errorClass)
                 log(
                     .warning, "the active KEK is not open", ("reason", trouble.reason), ("hint", trouble.hint ?? ""),
                     ("retry_in", delay.inMilliseconds))
@@ -87,9 +87,19 @@ extension KeyringService {
             }
             if state.withLock({ $0.closed.isEmpty && $0.damaged.isEmpty }) { return }
             failures += 1
-            await pacing.pause(.retryOthers, Backoff.delay(after: failures, .retry, factor: pacing.jitter))
+            await pacing.pause(.retryOthers, retryDelay(after: failures, .retry))
             _ = refresh()
         }
+    }
+
+    /// When to try again: as soon as one of the backends that fail may be asked. If there is none, it is the files that
+    /// have to change.
+    private func retryDelay(after failures: Int, _ errorClass: SealingError.Class) -> Duration {
+        let due = chain.members.filter(\.backend.canUnseal).compactMap { member -> Duration? in
+            guard case .after(let duration) = member.breaker.nextAttempt, duration > .zero else { return nil }
+            return duration
+        }
+        return due.min() ?? Backoff.delay(after: failures, errorClass, factor: pacing.jitter)
     }
 
     /// The KEK, opened by one task for all who ask for it.
@@ -125,18 +135,12 @@ extension KeyringService {
         case .failure(let trouble): return .failure(trouble)
         }
         let result = await chain.open(kekID, by: job.candidates) { candidate, outcome in
-            switch outcome.result {
-            case .success:
-                note(candidate.member, nil, latency: outcome.latency)
-            case .failure(let error):
-                note(candidate.member, error, latency: outcome.latency)
-                guard error.errorClass == .permanent else { return }
-                let now = pacing.now()
-                state.withLock { state in
-                    state.keks[kekID]?.refused[candidate] = error
-                    state.keks[kekID]?.verifications[KEKState.SealKey(candidate)] =
-                        KEKState.Verification(at: now, problem: error.message)
-                }
+            guard let error = outcome.error, error.errorClass == .permanent else { return }
+            let now = self.pacing.now()
+            self.state.withLock { state in
+                state.keks[kekID]?.refused[candidate] = error
+                state.keks[kekID]?.verifications[KEKState.SealKey(candidate)] =
+                    KEKState.Verification(at: now, problem: error.message)
             }
         }
         switch result {
@@ -178,7 +182,9 @@ extension KeyringService {
                 candidates.append(candidate)
             }
         }
-        let isFailing = { (candidate: SealCandidate) in state.health[candidate.member].state == .failing }
+        let isFailing = { (candidate: SealCandidate) in
+            self.chain.members[candidate.member].breaker.history.state == .failing
+        }
         candidates = candidates.filter { !isFailing($0) } + candidates.filter(isFailing)
         return .success(Job(record: kek.record, roles: state.roles, candidates: candidates, known: known))
     }

@@ -15,7 +15,7 @@ extension KeyringService {
             if $0.generation != $1.generation { return $0.generation < $1.generation }
             return $0.kekID.bytes.lexicographicallyPrecedes($1.kekID.bytes)
         }
-        report.backends = chain.members.indices.map { backend($0, state.health[$0], now) }
+        report.backends = chain.members.indices.map { backend($0, now) }
         report.damagedFiles = state.damaged
         report.publicationSize = state.publication?.encoded.count
         report.requests = counters.counts
@@ -36,14 +36,22 @@ extension KeyringService {
         }
     }
 
-    private func backend(_ index: Int, _ health: BackendHealth, _ now: ContinuousClock.Instant) -> BackendReport {
+    private func backend(_ index: Int, _ now: ContinuousClock.Instant) -> BackendReport {
         let member = chain.members[index]
+        let history = member.breaker.history
         var report = BackendReport(
-            name: member.backend.name, kind: member.backend.kind, unsealOnly: member.unsealOnly, state: health.state)
-        report.lastSuccess = health.lastSuccess.map { now - $0 }
-        report.lastLatency = health.lastLatency
-        report.failures = health.failureCounts
-        if let failure = health.lastFailure {
+            name: member.backend.name, kind: member.backend.kind, unsealOnly: member.unsealOnly, state: history.state)
+        switch member.breaker.nextAttempt {
+        case nil: break
+        case .after(let duration): report.nextTry = duration
+        case .underWay: report.isBeingTried = true
+        }
+        report.calls = history.calls
+        report.sparedCalls = history.spared
+        report.lastSuccess = history.lastSuccess.map { now - $0 }
+        report.lastLatency = history.lastLatency
+        report.failures = history.failureCounts
+        if let failure = history.lastFailure {
             report.lastError = failure.error.message
             report.lastErrorHint = failure.error.hint
             report.lastErrorClass = failure.error.errorClass
@@ -94,6 +102,7 @@ extension KeyringService {
         chain.members.indices.filter { !chain.members[$0].unsealOnly }.flatMap { index -> [SealReport] in
             let backend = chain.members[index].backend
             let health = state.health[index]
+            let lastError = chain.members[index].breaker.history.lastFailure?.error.message
             let local = kek.local.filter { backend.serves($0.recipient) }
             var reports: [SealReport] = []
             let isShared = kek.record.liveSeals.contains { backend.serves($0.recipient) }
@@ -102,14 +111,14 @@ extension KeyringService {
                 reports.append(
                     SealReport(
                         recipientID: health.recipients?.first?.id, kind: backend.kind, backend: backend.name,
-                        state: .missing, problem: health.healingProblem ?? health.lastFailure?.error.message))
+                        state: .missing, problem: health.healingProblem ?? lastError))
             }
             for recipient in health.localRecipients ?? []
             where !local.contains(where: { $0.recipient.id == recipient.id }) {
                 reports.append(
                     SealReport(
                         recipientID: recipient.id, kind: backend.kind, backend: backend.name, isLocal: true,
-                        state: .missing, problem: kek.localRefusals[index] ?? health.lastFailure?.error.message))
+                        state: .missing, problem: kek.localRefusals[index] ?? lastError))
             }
             return reports
         }

@@ -93,15 +93,10 @@ struct ServiceState: Sendable {
         return (keks[kekID]?.finish(result, pacing) ?? [], result)
     }
 
-    /// Notes how a call to a backend ended; what it refused for good may be asked again when it is another device's.
-    mutating func note(
-        _ member: Int, _ error: SealingError?, latency: Duration, now: ContinuousClock.Instant
-    ) -> BackendHealth.Change {
-        let change = health[member].note(error, latency: latency, now: now)
-        if change == .recovered {
-            for kekID in keks.keys { keks[kekID]?.forgetRefusals(of: member) }
-        }
-        return change
+    /// A backend that is back may be another device: it is asked again what it refused for good.
+    mutating func recovered(_ member: Int) {
+        health[member].localRecipients = nil
+        for kekID in keks.keys { keks[kekID]?.forgetRefusals(of: member) }
     }
 
     /// Changes how far the keyring has come.

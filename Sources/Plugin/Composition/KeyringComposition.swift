@@ -10,9 +10,10 @@ enum KeyringComposition {
     static func chain(_ configuration: PluginConfiguration, log: Log) throws(CommandFailure) -> SealingChain {
         let backends = try BackendComposition.backends(configuration, log: log)
         let members = zip(backends, configuration.backends).map { backend, section in
-            SealingChain.Member(backend, unsealOnly: section.unsealOnly, deadline: section.deadline)
+            SealingChain.Member(
+                backend, unsealOnly: section.unsealOnly, deadline: section.deadline, hedgeAfter: section.hedgeAfter)
         }
-        return SealingChain(members, log: log)
+        return SealingChain(members, openDeadline: configuration.keyring.openDeadline, log: log)
     }
 
     /// The folders for PIN guards and for the TPM's pin, inside the keyring's, made with their parents where they are

@@ -107,6 +107,16 @@ enum KeyringMetrics {
                 .init(["backend": $0.name, "kind": $0.kind], $0.state == .ok)
             })
         exposition.write(
+            .gauge, "trousseau_backend_breaker_open",
+            "1 while the backend is asked by one call at a time and only after a pause, since it failed.",
+            backends.map { .init(["backend": $0.name], $0.nextTry != nil || $0.isBeingTried) })
+        exposition.write(
+            .counter, "trousseau_backend_calls_total", "Calls that the backend was asked.",
+            backends.map { .init(["backend": $0.name], $0.calls) })
+        exposition.write(
+            .counter, "trousseau_backend_spared_calls_total", "Calls that a failing backend was spared.",
+            backends.map { .init(["backend": $0.name], $0.sparedCalls) })
+        exposition.write(
             .gauge, "trousseau_backend_last_success_seconds", "How long ago the backend last answered.",
             backends.compactMap { backend in
                 backend.lastSuccess.map { .init(["backend": backend.name], $0.secondsAsDouble) }

@@ -95,8 +95,8 @@ import Testing
             second.set(.works)
             second.set(.hangs, .seal)
             let start = ContinuousClock.now
-            let report = try await rig.service.reseal(ResealOptions(), until: start + .seconds(1))
-            #expect(ContinuousClock.now - start < .seconds(30))
+            let report = try await rig.service.reseal(ResealOptions(), until: start + .seconds(5))
+            #expect(ContinuousClock.now - start < .seconds(50))
             #expect(report.rows.filter { $0.backend == "second" }.map(\.outcome) == [.failed])
             #expect(try stored(rig, kek).liveSeals.map(\.recipient.id) == ["memory:key1"])
             // Nothing is left locked by it.

@@ -27,6 +27,8 @@ final class MemoryBackend: SealingBackend {
         var mostRunning = 0
         var isShutDown = false
         var hasKey = true
+        var clock: (@Sendable () -> ContinuousClock.Instant)?
+        var times: [ContinuousClock.Instant] = []
     }
 
     let name: String
@@ -69,6 +71,12 @@ final class MemoryBackend: SealingBackend {
 
     /// How often it was called.
     func calls(_ function: Function) -> Int { state.withLock { $0.calls[function, default: 0] } }
+
+    /// Writes down when it is called, by a test's clock.
+    func time(by clock: @escaping @Sendable () -> ContinuousClock.Instant) { state.withLock { $0.clock = clock } }
+
+    /// When it was called, since it has a clock.
+    var times: [ContinuousClock.Instant] { state.withLock { $0.times } }
 
     /// How many calls were under way at once at most.
     var mostRunning: Int { state.withLock { $0.mostRunning } }
@@ -184,6 +192,7 @@ final class MemoryBackend: SealingBackend {
     ) async throws(SealingError) -> Behaviour {
         let (behaviour, reached, isShutDown) = state.withLock { state in
             state.calls[function, default: 0] += 1
+            if let clock = state.clock { state.times.append(clock()) }
             state.running += 1
             state.mostRunning = max(state.mostRunning, state.running)
             let count = state.calls[function, default: 0]

@@ -80,6 +80,10 @@ enum StatusJSON {
         .members(
             ("name", .string(backend.name)), ("kind", .string(backend.kind)),
             ("unsealOnly", backend.unsealOnly ? .bool(true) : nil), ("state", .string(backend.state.rawValue)),
+            ("nextTryMilliseconds", backend.nextTry.map(milliseconds)),
+            ("beingTried", backend.isBeingTried ? .bool(true) : nil),
+            ("calls", .integer(Int64(clamping: backend.calls))),
+            ("sparedCalls", .integer(Int64(clamping: backend.sparedCalls))),
             ("lastSuccessSecondsAgo", backend.lastSuccess.map(seconds)),
             ("lastLatencyMilliseconds", backend.lastLatency.map(milliseconds)),
             ("lastError", backend.lastError.map(JSONValue.string)),

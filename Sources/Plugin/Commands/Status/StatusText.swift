@@ -77,11 +77,19 @@ enum StatusText {
             if let since = age(backend["lastErrorSecondsAgo"]) { error += " (\(since) ago)" }
             table.add(
                 backend["name"]?.string ?? "", backend["kind"]?.string ?? "",
-                word(backend["state"]?.string) + (backend["unsealOnly"] == .bool(true) ? ", unseals only" : ""),
+                word(backend["state"]?.string) + nextTry(backend)
+                    + (backend["unsealOnly"] == .bool(true) ? ", unseals only" : ""),
                 age(backend["lastSuccessSecondsAgo"]).map { "\($0) ago" } ?? "never",
                 backend["lastLatencyMilliseconds"]?.double.map { Decimal.format($0, 1) } ?? "", error)
         }
         return table
+    }
+
+    /// Of a backend whose circuit breaker is open.
+    private static func nextTry(_ backend: JSONValue) -> String {
+        if backend["beingTried"] == .bool(true) { return ", being tried" }
+        guard let milliseconds = backend["nextTryMilliseconds"]?.double else { return "" }
+        return ", next try in \(Int64((milliseconds / 1000).rounded(.up))) s"
     }
 
     private static func problems(_ report: JSONValue) -> [String] {
@@ -90,8 +98,14 @@ enum StatusText {
             problems.append("\(file["file"]?.string ?? "?") is left alone: \(file["reason"]?.string ?? "?")")
         }
         for kek in report["keks"]?.items ?? [] {
+            let name = "KEK \(kek["kekID"]?.string ?? "?")"
+            for seal in kek["seals"]?.items ?? [] {
+                guard let problem = seal["problem"]?.string else { continue }
+                let place = seal["backend"]?.string ?? seal["recipient"]?.string ?? "?"
+                problems.append("the seal of \(name) to \(place): \(problem)")
+            }
             guard let problem = kek["problem"]?.string else { continue }
-            problems.append("KEK \(kek["kekID"]?.string ?? "?"): \(problem)" + hint(kek["hint"]))
+            problems.append("\(name): \(problem)" + hint(kek["hint"]))
         }
         for backend in report["backends"]?.items ?? [] where backend["state"]?.string == "failing" {
             problems.append(
