@@ -13,6 +13,9 @@ struct DeployTests {
         try Files.readText("\(folder)/\(unit)").split(separator: "\n").map(String.init)
     }
 
+    /// The build's folder may have a space in its name.
+    private static func quoted(_ path: String) -> String { "\"\(path)\"" }
+
     @Test("are units that systemd accepts without a word")
     func verify() async throws {
         try await TestScope.with { scope in
@@ -20,7 +23,8 @@ struct DeployTests {
             for unit in DeployTests.units {
                 let text = try DeployTests.lines(unit).map { line in
                     line.hasPrefix("ExecStart=" + DeployTests.program)
-                        ? "ExecStart=" + program + line.dropFirst("ExecStart=".count + DeployTests.program.count) : line
+                        ? "ExecStart=" + DeployTests.quoted(program)
+                            + line.dropFirst("ExecStart=".count + DeployTests.program.count) : line
                 }
                 try Files.write(text.joined(separator: "\n") + "\n", to: scope.path(unit), mode: 0o644)
             }
@@ -41,7 +45,7 @@ struct DeployTests {
         try await TestScope.with { scope in
             let program = try Files.executableDirectory() + "/trousseau"
             let text = try Files.readText(DeployTests.folder + "/trousseau.service")
-                .replacing("ExecStart=" + DeployTests.program, with: "ExecStart=" + program)
+                .replacing("ExecStart=" + DeployTests.program, with: "ExecStart=" + DeployTests.quoted(program))
             try Files.write(text, to: scope.path("trousseau.service"), mode: 0o644)
             try Files.makeDirectory(scope.path("trousseau.service.d"), mode: 0o755)
             let dropIn = try Files.readText(DeployTests.folder + "/tpm.conf")

@@ -132,7 +132,7 @@ extension VaultBackendSuites {
                     }())
                 // The engine is in the root namespace.
                 let error = await sealingError { _ = try await backend.recipient() }
-                #expect(error?.errorClass == .operatorMustAct && error?.message.contains("404") == true)
+                #expect(error?.errorClass == .operatorMustAct && error?.message.contains(": 404") == true)
                 #expect(try vault.played.takeSeen().filter { $0.path.hasPrefix(vault.mount) }.last?.namespace == "team")
                 await backend.end()
             }

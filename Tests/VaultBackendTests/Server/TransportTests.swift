@@ -44,9 +44,9 @@ extension VaultBackendSuites {
                 #expect(try vault.played.takeSeen().isEmpty)
                 // The key is not there, but that is what the server says.
                 let reached = try await error(vault) { $0.serverName = "vault.test" }
-                #expect(reached?.message.contains("404") == true, "\(reached?.description ?? "none")")
+                #expect(reached?.message.contains(": 404") == true, "\(reached?.description ?? "none")")
                 let other = try await error(vault) { $0.serverName = "vault.example" }
-                #expect(other?.errorClass == .operatorMustAct && other?.message.contains("404") == false)
+                #expect(other?.errorClass == .operatorMustAct && other?.message.contains(": 404") == false)
             }
         }
 
@@ -64,14 +64,14 @@ extension VaultBackendSuites {
             let options = Options(needsStandIn: true, arguments: ["--require-client-certificate"])
             try await TestVault.with(options) { vault in
                 let refused = try await error(vault) { _ in }
-                #expect(refused != nil && refused?.message.contains("404") == false)
+                #expect(refused != nil && refused?.message.contains(": 404") == false)
                 #expect(refused?.hint?.contains("tls") == true, "\(refused?.description ?? "none")")
                 try await Certificates(scope: vault.scope, name: "test").issue("node", names: nil)
                 let reached = try await error(vault) {
                     $0.certificateFile = vault.scope.path("node.pem")
                     $0.keyFile = vault.scope.path("node.key")
                 }
-                #expect(reached?.message.contains("404") == true, "\(reached?.description ?? "none")")
+                #expect(reached?.message.contains(": 404") == true, "\(reached?.description ?? "none")")
                 let other = try await error(vault) {
                     $0.certificateFile = vault.scope.path("node.pem")
                     $0.keyFile = vault.scope.path("server.key")
