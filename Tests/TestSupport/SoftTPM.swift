@@ -45,6 +45,9 @@ public struct SoftTPM: Sendable {
         guard result.succeeded else { throw TestError("swtpm_ioctl (package swtpm-tools): \(result.text)") }
     }
 
+    /// Sends it a signal: SIGSTOP makes it silent until SIGCONT.
+    public func send(_ signal: Int32) { process.send(signal) }
+
     /// Ends it; what persists stays in the folder.
     public func stop() async throws {
         await process.destroy()
