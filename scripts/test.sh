@@ -81,7 +81,7 @@ stage() {
         ;;
     thread) sanitized thread ;;
     fuzz)
-        run scripts/fuzz.sh "${FUZZ_SECONDS:-20}"
+        run scripts/fuzz.sh "${FUZZ_SECONDS:-10}"
         ;;
     esac
 }
