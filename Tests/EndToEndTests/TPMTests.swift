@@ -46,6 +46,36 @@ struct TPMTests {
         }
     }
 
+    @Test("a cleared TPM is told as that, the HSM opens, and the steps of docs/tpm.md enrol the TPM anew")
+    func cleared() async throws {
+        try await TPMNode.with([.tpm(), .hsm]) { node, tpm in
+            let server = try await node.start()
+            try await server.ask("write", ["count": 5])
+            try await node.stop()
+            try await tpm.tool("tpm2_clear")
+
+            try await node.serve()
+            try await server.ask("boot", ["within": 60])
+            #expect(try await server.ask("read")["codes"].counts.keys.sorted() == ["OK"])
+            let before = try await node.base.run("status")
+            #expect(before.output.contains("the TPM was replaced or cleared"), "\(before.text)")
+            #expect(before.output.contains("restart the plugin"), "\(before.text)")
+            let pin = node.base.keyring + "/tpm/tpm-node-tpm.srk"
+            try Files.move(pin, to: node.base.scope.path("old.srk"))
+            try await node.stop()
+            try await node.serve()
+            try await server.ask("boot", ["within": 60])
+            let resealed = try await node.base.run("reseal", ["--backend", "node-tpm", "--generate-keys"])
+            #expect(resealed.succeeded, "\(resealed.text)")
+            #expect(Files.exists(pin))
+            try await node.stop()
+            try await node.serve()
+            try await server.ask("boot", ["within": 60])
+            #expect(try await node.status()["keks"].array.map { $0["openedBy"].string } == ["node-tpm"])
+            #expect(try await server.ask("read")["codes"].counts.keys.sorted() == ["OK"])
+        }
+    }
+
     @Test("local/ lost: the TPM does not open the record's seal unasked; recover with the key_id does")
     func localLost() async throws {
         try await TPMNode.with([.tpm()]) { node, _ in

@@ -74,6 +74,15 @@ final class Breaker: Sendable {
         }
     }
 
+    /// Lets one call in now: an operator has done something about the backend and says so.
+    func letOneIn() {
+        let now = pacing.now()
+        state.withLock { state in
+            guard let retryAt = state.retryAt, !state.isTrying else { return }
+            state.retryAt = min(retryAt, now)
+        }
+    }
+
     /// The backend is being asked.
     func begin() { state.withLock { $0.history.calls += 1 } }
 

@@ -59,6 +59,9 @@ struct ResealRun: Sendable {
             return Told(member: index, hasTurn: false, recipients: .failure(error))
         }
         let generateKeys = options.generateKeys
+        // An operator who names the backend, or has keys made, has done something about it: what it failed with before, such
+        // as a key that it had not, is no answer to that.
+        if generateKeys || options.backend == member.backend.name { member.breaker.letOneIn() }
         let outcome = await member.call("recipients", until: until) { (backend, until) throws(SealingError) in
             try await backend.recipients(generateMissingKey: generateKeys, until: until)
         }

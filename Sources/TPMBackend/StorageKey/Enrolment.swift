@@ -97,8 +97,8 @@ final class Enrolment: Sendable {
     private static func replaced(_ how: String) -> TPMError {
         TPMError(
             .replaced, "the TPM was replaced or cleared: \(how)",
-            hint: "its seals are lost; let another recipient open the keyring, remove the old pin (tpm-….srk) and run "
-                + "trousseau reseal --generate-keys; if nobody touched the TPM, look at the hardware",
+            hint: "its seals are lost; let another recipient open the keyring, move the old pin (tpm-….srk) away, "
+                + "restart the plugin, and run trousseau reseal --backend with its name and --generate-keys; if nobody touched the TPM, look at the hardware",
             errorClass: .permanent)
     }
 

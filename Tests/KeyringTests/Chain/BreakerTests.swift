@@ -52,6 +52,22 @@ import Testing
         #expect(breaker.history.spared == 3)
     }
 
+    @Test func anOperatorsWordLetsOneCallInAtOnce() throws {
+        breaker.letOneIn()
+        #expect(breaker.nextAttempt == nil)
+        fail(try admitted())
+        breaker.letOneIn()
+        let attempt = try admitted()
+        // Not a second one beside it.
+        breaker.letOneIn()
+        #expect(throws: Refused.self) { try admitted() }
+        fail(attempt)
+        #expect(breaker.nextAttempt == .after(.milliseconds(1500)))
+        breaker.letOneIn()
+        succeed(try admitted())
+        #expect(breaker.nextAttempt == nil)
+    }
+
     @Test func callsThatFailTogetherAreOneFailure() throws {
         let tickets = try (0..<5).map { _ in try admitted() }
         for ticket in tickets { fail(ticket) }
