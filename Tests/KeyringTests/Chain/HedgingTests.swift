@@ -93,13 +93,13 @@ import Testing
     @Test func theAttemptEndsWithItsDeadline() async throws {
         for backend in [first, second, third] { backend.set(.hangs, .unseal) }
         let members = [first, second, third].map { member($0, deadline: .seconds(600)) }
-        let chain = SealingChain(members, openDeadline: .seconds(3), log: .none)
+        let chain = SealingChain(members, openDeadline: .seconds(15), log: .none)
         let start = ContinuousClock.now
         guard case .failure(let failure) = try await open(chain) else {
             Issue.record("opened by nobody")
             return
         }
-        #expect(ContinuousClock.now - start < .seconds(60))
+        #expect(ContinuousClock.now - start < .seconds(120))
         #expect(failure.attempts.map(\.candidate.member) == [0, 1, 2])
         // None of them took the time of those after it.
         #expect([first, second, third].map { $0.calls(.unseal) } == [1, 1, 1])
