@@ -93,7 +93,7 @@ import Testing
     @Test func theAttemptEndsWithItsDeadline() async throws {
         for backend in [first, second, third] { backend.set(.hangs, .unseal) }
         let members = [first, second, third].map { member($0, deadline: .seconds(600)) }
-        let chain = SealingChain(members, openDeadline: .seconds(15), log: .none)
+        let chain = SealingChain(members, openDeadline: .seconds(30), log: .none)
         let start = ContinuousClock.now
         guard case .failure(let failure) = try await open(chain) else {
             Issue.record("opened by nobody")
