@@ -22,8 +22,8 @@ public enum Hex {
 }
 
 extension UInt8 {
-    /// The value of a hexadecimal digit.
-    fileprivate init?(hexDigit ascii: UInt8) {
+    /// The value of a hexadecimal digit of either case.
+    package init?(hexDigit ascii: UInt8) {
         switch ascii {
         case UInt8(ascii: "0")...UInt8(ascii: "9"): self = ascii - UInt8(ascii: "0")
         case UInt8(ascii: "a")...UInt8(ascii: "f"): self = ascii - UInt8(ascii: "a") + 10

@@ -29,10 +29,10 @@ struct PCRSignatureFile: Sendable, Hashable {
     init(_ bytes: [UInt8], path: String) throws(PolicyError) {
         var reader = JSONReader(bytes)
         var entries: [Entry] = []
-        do throws(JSONReader.Failure) {
-            try reader.object { (bank, reader) throws(JSONReader.Failure) in
+        do throws(JSONError) {
+            try reader.object { (bank, reader) throws(JSONError) in
                 guard bank == "sha256" else { return try reader.skip() }
-                try reader.array { (reader) throws(JSONReader.Failure) in
+                try reader.array { (reader) throws(JSONError) in
                     guard let entry = try PCRSignatureFile.entry(&reader) else { return }
                     guard entries.count < PCRSignatureFile.entryLimit else {
                         throw reader.failure("more than \(PCRSignatureFile.entryLimit) signatures")
@@ -50,15 +50,15 @@ struct PCRSignatureFile: Sendable, Hashable {
         self.entries = entries
     }
 
-    private static func entry(_ reader: inout JSONReader) throws(JSONReader.Failure) -> Entry? {
+    private static func entry(_ reader: inout JSONReader) throws(JSONError) -> Entry? {
         var mask: UInt32 = 0
         var fingerprint: [UInt8] = []
         var policy: [UInt8] = []
         var signature: [UInt8] = []
-        try reader.object { (name, reader) throws(JSONReader.Failure) in
+        try reader.object { (name, reader) throws(JSONError) in
             switch name {
             case "pcrs":
-                try reader.array { (reader) throws(JSONReader.Failure) in
+                try reader.array { (reader) throws(JSONError) in
                     mask |= 1 << UInt32(try reader.integer(upTo: PCRSelection.registers - 1))
                 }
             case "pkfp": fingerprint = try digest(&reader)
@@ -78,7 +78,7 @@ struct PCRSignatureFile: Sendable, Hashable {
         return Entry(selection: selection, fingerprint: fingerprint, policy: policy, signature: signature)
     }
 
-    private static func digest(_ reader: inout JSONReader) throws(JSONReader.Failure) -> [UInt8] {
+    private static func digest(_ reader: inout JSONReader) throws(JSONError) -> [UInt8] {
         guard let bytes = Hex.decode(try reader.string()), bytes.count == HashAlgorithm.sha256.size else {
             throw reader.failure("not a SHA-256 digest in hexadecimal")
         }

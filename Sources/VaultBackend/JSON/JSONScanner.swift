@@ -1,3 +1,5 @@
+internal import Crypto
+
 /// Finds the values in a JSON text (RFC 8259, strictly) without copying any of them: an answer may hold a token or a KEK.
 ///
 /// Not recursive: how deeply a text is nested is the server's choice, and a thread's stack is ours.
@@ -172,7 +174,7 @@ struct JSONScanner {
         index += 1
         guard byte == UInt8(ascii: "u") else { return "\"\\/bfnrt".utf8.contains(byte) }
         for _ in 0..<4 {
-            guard let digit = next, JSONText.hexValue(digit) != nil else { return false }
+            guard let digit = next, UInt8(hexDigit: digit) != nil else { return false }
             index += 1
         }
         return true

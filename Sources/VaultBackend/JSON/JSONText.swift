@@ -1,3 +1,5 @@
+internal import Crypto
+
 /// Strings as JSON has them.
 enum JSONText {
     /// In quotes, with everything escaped that has to be.
@@ -60,18 +62,9 @@ enum JSONText {
         guard index + 4 <= bytes.count else { return nil }
         var code: UInt32 = 0
         for byte in bytes[index..<index + 4] {
-            guard let digit = hexValue(byte) else { return nil }
+            guard let digit = UInt8(hexDigit: byte) else { return nil }
             code = code << 4 | UInt32(digit)
         }
         return code
-    }
-
-    static func hexValue(_ ascii: UInt8) -> UInt8? {
-        switch ascii {
-        case UInt8(ascii: "0")...UInt8(ascii: "9"): ascii - UInt8(ascii: "0")
-        case UInt8(ascii: "a")...UInt8(ascii: "f"): ascii - UInt8(ascii: "a") + 10
-        case UInt8(ascii: "A")...UInt8(ascii: "F"): ascii - UInt8(ascii: "A") + 10
-        default: nil
-        }
     }
 }

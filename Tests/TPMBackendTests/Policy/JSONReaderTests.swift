@@ -1,3 +1,4 @@
+import Crypto
 import Testing
 
 @testable import TPMBackend
@@ -6,7 +7,7 @@ import Testing
 struct JSONReaderTests {
     private func accepts(_ text: String) -> Bool {
         var reader = JSONReader(Array(text.utf8))
-        do throws(JSONReader.Failure) {
+        do throws(JSONError) {
             try reader.skip()
             try reader.finish()
             return true
@@ -39,9 +40,9 @@ struct JSONReaderTests {
     @Test("refuses bytes that are not UTF-8")
     func encoding() {
         var reader = JSONReader([0x22, 0xff, 0x22])
-        #expect(throws: JSONReader.Failure.self) { try reader.string() }
+        #expect(throws: JSONError.self) { try reader.string() }
         var surrogate = JSONReader([0x22, 0xed, 0xa0, 0x80, 0x22])
-        #expect(throws: JSONReader.Failure.self) { try surrogate.string() }
+        #expect(throws: JSONError.self) { try surrogate.string() }
     }
 
     @Test("reads strings with escapes, and whole numbers in bounds")
@@ -49,14 +50,14 @@ struct JSONReaderTests {
         var reader = JSONReader(Array(#"["a\u00fc\ud83d\ude00\n", 23]"#.utf8))
         var text = ""
         var number = 0
-        try reader.array { (reader) throws(JSONReader.Failure) in
+        try reader.array { (reader) throws(JSONError) in
             if text.isEmpty { text = try reader.string() } else { number = try reader.integer(upTo: 23) }
         }
         try reader.finish()
         #expect(text == "aü😀\n" && number == 23)
         for wrong in ["24", "-1", "1.0", "1e0", "99999999999999999999", "\"1\""] {
             var reader = JSONReader(Array(wrong.utf8))
-            #expect(throws: JSONReader.Failure.self) { try reader.integer(upTo: 23) }
+            #expect(throws: JSONError.self) { try reader.integer(upTo: 23) }
         }
     }
 }

@@ -1,3 +1,4 @@
+internal import Crypto
 internal import Configuration
 internal import KMSServer
 internal import Keyring
