@@ -80,10 +80,7 @@ struct EnrolmentTests {
             let node = try await Node.make(scope)
             let (first, shared, local) = try await node.enrolled()
             let kek = try KEK.generate()
-            var seals: [Seal] = []
-            for recipient in [shared, local] {
-                seals.append(try await first.seal(kek, to: recipient, until: patience))
-            }
+            let seals = try await EnrolmentTests.seals(kek, [shared, local], by: first)
             await first.shutdown(until: patience)
             try await node.tpm.tool("tpm2_changeauth", "-c", "owner", "owner's")
             let second = try node.backend()
@@ -114,10 +111,7 @@ struct EnrolmentTests {
             let node = try await Node.make(scope)
             let (first, shared, local) = try await node.enrolled()
             let kek = try KEK.generate()
-            var seals: [Seal] = []
-            for recipient in [shared, local] {
-                seals.append(try await first.seal(kek, to: recipient, until: patience))
-            }
+            let seals = try await EnrolmentTests.seals(kek, [shared, local], by: first)
             await first.shutdown(until: patience)
             try Files.remove(node.state)
             let second = try node.backend()
@@ -178,5 +172,12 @@ struct EnrolmentTests {
             await backend.shutdown(until: patience)
             #expect(!backend.isDeviceOpen)
         }
+    }
+
+    /// The KEK sealed to each of them.
+    private static func seals(_ kek: KEK, _ recipients: [Recipient], by backend: TPMBackend) async throws -> [Seal] {
+        var seals: [Seal] = []
+        for recipient in recipients { seals.append(try await backend.seal(kek, to: recipient, until: patience)) }
+        return seals
     }
 }

@@ -26,6 +26,15 @@ struct PolicyNode {
         }
     }
 
+    /// A policy that the TPM's present state fulfils: by a signature over PCR 11, or by the literal values of `pcrs`.
+    func policy(isSigned: Bool, pcrs: String) async throws -> TPMPolicy {
+        let signer = try await Signer.make(scope, "signer", Signer.p256)
+        try await sign(signer)
+        return isSigned
+            ? .signed(try SignedPolicy(publicKey: signer.publicPath, signatures: signatures))
+            : .literal(try LiteralPolicy(pcrs: [pcrs]))
+    }
+
     /// What `extend` measures.
     static func measured(_ byte: UInt8) -> [UInt8] { [UInt8](repeating: byte, count: 32) }
 

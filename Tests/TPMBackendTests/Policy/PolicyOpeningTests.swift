@@ -273,12 +273,7 @@ struct PolicyOpeningTests {
     func contract(_ isSigned: Bool) async throws {
         try await TestScope.with { scope in
             let node = try await PolicyNode.make(scope)
-            let signer = try await Signer.make(scope, "signer", Signer.p256)
-            try await node.sign(signer)
-            let policy =
-                isSigned
-                ? TPMPolicy.signed(try SignedPolicy(publicKey: signer.publicPath, signatures: node.signatures))
-                : .literal(try LiteralPolicy(pcrs: ["7+11"]))
+            let policy = try await node.policy(isSigned: isSigned, pcrs: "7+11")
             let other = try await Node.make(scope, "other").enrolled()
             await other.backend.shutdown(until: patience)
             for (local, foreign) in [(false, other.shared), (true, other.local)] {

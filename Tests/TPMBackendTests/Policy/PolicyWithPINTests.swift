@@ -36,12 +36,7 @@ struct PolicyWithPINTests {
     func both(_ isSigned: Bool) async throws {
         try await TestScope.with { scope in
             let node = try await PolicyNode.make(scope)
-            let signer = try await Signer.make(scope, "signer", Signer.p256)
-            try await node.sign(signer)
-            let policy =
-                isSigned
-                ? TPMPolicy.signed(try SignedPolicy(publicKey: signer.publicPath, signatures: node.signatures))
-                : .literal(try LiteralPolicy(pcrs: ["11"]))
+            let policy = try await node.policy(isSigned: isSigned, pcrs: "11")
             let backend = try node.backend(policy)
             _ = try await backend.recipients(generateMissingKey: true, until: patience)
             let key = try #require(try backend.enrolment.pinned())
@@ -91,12 +86,7 @@ struct PolicyWithPINTests {
     func backend(_ isSigned: Bool) async throws {
         try await TestScope.with { scope in
             let node = try await PolicyNode.make(scope)
-            let signer = try await Signer.make(scope, "signer", Signer.p256)
-            try await node.sign(signer)
-            let policy =
-                isSigned
-                ? TPMPolicy.signed(try SignedPolicy(publicKey: signer.publicPath, signatures: node.signatures))
-                : .literal(try LiteralPolicy(pcrs: ["11"]))
+            let policy = try await node.policy(isSigned: isSigned, pcrs: "11")
             let pinFile = scope.path("pin")
             try Files.write("right pin 1\n", to: pinFile)
             let backend = try node.node.backend { configuration in
