@@ -54,7 +54,7 @@ final class Acceptor: Sendable {
     func run() {
         var state = State(listeners)
         guard poller.add(stopping.raw, .readable, identifier: State.stopIdentifier) else {
-            log(.error, "cannot accept connections", ("error", "epoll_ctl: \(SystemCall.text(errno))"))
+            log(.error, "cannot accept connections", ("error", "epoll_ctl: \(systemError(errno))"))
             return
         }
         while true {
@@ -116,7 +116,7 @@ final class Acceptor: Sendable {
         state.doors[index].pausedUntil = .now + pause
         log(
             .warning, "accepting no connections for a moment", ("socket", listeners[index].socket.path),
-            ("error", SystemCall.text(code)), ("hint", "raise the limit of open files (LimitNOFILE)"))
+            ("error", systemError(code)), ("hint", "raise the limit of open files (LimitNOFILE)"))
     }
 
     private func accept(from index: Int, _ state: inout State) {
@@ -150,7 +150,7 @@ final class Acceptor: Sendable {
         }
         let identifier = state.newIdentifier()
         guard poller.add(descriptor, .arrival, identifier: identifier) else {
-            log(.warning, "connection dropped", ("error", "epoll_ctl: \(SystemCall.text(errno))"))
+            log(.warning, "connection dropped", ("error", "epoll_ctl: \(systemError(errno))"))
             close(descriptor)
             return
         }

@@ -1,4 +1,5 @@
 internal import Glibc
+internal import Keyring
 
 /// Why a server could not start: which socket or folder, why, and what to do.
 public struct ServerError: Error, Sendable, Equatable {
@@ -49,19 +50,11 @@ public struct ServerError: Error, Sendable, Equatable {
             case ENOSPC, EDQUOT: (.system, "make room on its file system")
             default: (.system, "see the system's log")
             }
-        self.init(kind, subject, "\(call): \(SystemCall.text(code))", hint: hint)
+        self.init(kind, subject, "\(call): \(systemError(code))", hint: hint)
     }
 }
 
 extension ServerError: CustomStringConvertible {
     /// Subject, reason and hint.
     public var description: String { "\(subject): \(reason); \(hint)" }
-}
-
-/// What system calls say.
-enum SystemCall {
-    /// errno's text.
-    static func text(_ code: Int32) -> String {
-        strerror(code).map { String(cString: $0) } ?? "error \(code)"
-    }
 }

@@ -52,13 +52,11 @@ package struct PINFile: Sendable, Equatable {
             throw PINFile.error("\(path) is longer than \(PINFile.limit) bytes")
         }
         let secret = try PINFile.secret(PINFile.limit + 2) { memory throws(PINFailure) in
-            var count = 0
-            while count < memory.count {
-                let got = Glibc.read(file, memory.baseAddress?.advanced(by: count), memory.count - count)
-                if got < 0 && errno == EINTR { continue }
-                guard got >= 0 else { throw PINFile.error("\(path): \(systemError(errno))") }
-                if got == 0 { break }
-                count += got
+            var count: Int
+            do throws(FileFailure) {
+                count = try readAll(file, into: memory)
+            } catch {
+                throw PINFile.error("\(path): \(systemError(error.code))")
             }
             if count > 0, memory[count - 1] == UInt8(ascii: "\n") { count -= 1 }
             guard count > 0 else { throw PINFile.error("\(path) is empty", hint: "write the PIN into that file") }

@@ -7,8 +7,7 @@ internal import Glibc
 /// One small text file a device in the guard folder. It holds no PIN and no hash of one: a four-digit PIN is found from
 /// its hash at once. A file that does not parse counts as a guard on every source.
 package struct PINGuardFile: Sendable {
-    /// Absolute.
-    package let path: String
+    private let file: DurableFile
     private let directory: String
     private let deviceLine: String
 
@@ -22,9 +21,12 @@ package struct PINGuardFile: Sendable {
         self.directory = directory
         // Serials are the vendor's text: hexadecimal keeps them from being paths.
         let name = Hex.encode(identity)
-        path = "\(directory)/\(kind)-\(name).pin-guard"
+        file = DurableFile(directory: directory, name: "\(kind)-\(name).pin-guard")
         deviceLine = "\(device) \(name)"
     }
+
+    /// Absolute.
+    package var path: String { file.path }
 
     /// What the file says.
     package enum Content: Equatable {
@@ -35,14 +37,14 @@ package struct PINGuardFile: Sendable {
 
     /// Never waits.
     package func read() -> Content {
-        let file = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
-        guard file >= 0 else { return errno == ENOENT ? .absent : .unreadable(systemError(errno)) }
-        defer { close(file) }
-        var bytes = [UInt8](repeating: 0, count: 1024)
-        let count = Glibc.read(file, &bytes, bytes.count)
-        guard count >= 0 else { return .unreadable(systemError(errno)) }
-        let lines = String(decoding: bytes.prefix(count), as: UTF8.self)
-            .split(separator: "\n", omittingEmptySubsequences: false)
+        let bytes: [UInt8]
+        do throws(FileFailure) {
+            guard let found = try file.read(limit: 1024) else { return .absent }
+            bytes = found
+        } catch {
+            return .unreadable(systemError(error.code))
+        }
+        let lines = String(decoding: bytes, as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false)
         guard lines.count == 4, lines[0] == header, lines[1] == deviceLine, lines[3].isEmpty,
             let identity = PINIdentity(text: lines[2])
         else { return .unreadable("not a PIN guard of this version") }
@@ -57,35 +59,28 @@ package struct PINGuardFile: Sendable {
 
     /// Writes all of it to a place of its own: what is left for `commit` wants no room on the disk.
     package func prepare(_ identity: PINIdentity) throws(PINFailure) {
-        let file = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0o600)
-        guard file >= 0 else { throw failure("write", errno) }
-        let text = Array("\(header)\n\(deviceLine)\n\(identity.text)\n".utf8)
-        let written = Glibc.write(file, text, text.count)
-        let problem =
-            written == text.count && fsync(file) == 0 ? 0 : written < 0 || written == text.count ? errno : ENOSPC
-        close(file)
-        guard problem == 0 else {
-            unlink(temporary)
-            throw failure("write", problem)
-        }
+        try noting { () throws(FileFailure) in try file.prepare("\(header)\n\(deviceLine)\n\(identity.text)\n") }
     }
 
     /// Puts what was prepared into force.
     package func commit() throws(PINFailure) {
-        guard rename(temporary, path) == 0 else { throw failure("rename", errno) }
-        try syncDirectory()
+        try noting { () throws(FileFailure) in try file.commit() }
     }
 
     /// Removes what was prepared.
-    package func discard() { unlink(temporary) }
+    package func discard() { file.discard() }
 
     /// Durable when it returns; a file that is not there is no error.
     package func remove() throws(PINFailure) {
-        guard unlink(path) == 0 else {
-            if errno == ENOENT { return }
-            throw failure("remove", errno)
+        try noting { () throws(FileFailure) in try file.remove() }
+    }
+
+    private func noting(_ body: () throws(FileFailure) -> Void) throws(PINFailure) {
+        do throws(FileFailure) {
+            try body()
+        } catch {
+            throw failure(error.what, error.code)
         }
-        try syncDirectory()
     }
 
     /// Keeps other processes from logging in to this device through a guard until it is released.
@@ -112,15 +107,7 @@ package struct PINGuardFile: Sendable {
         return Lock(file: lock)
     }
 
-    private var temporary: String { path + ".new" }
     private var header: String { "trousseau pin guard 1" }
-
-    private func syncDirectory() throws(PINFailure) {
-        let folder = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        guard folder >= 0 else { throw failure("sync", errno) }
-        defer { close(folder) }
-        guard fsync(folder) == 0 else { throw failure("sync", errno) }
-    }
 
     private func failure(_ what: String, _ code: Int32) -> PINFailure {
         PINFailure(

@@ -34,17 +34,15 @@ struct Descriptor: ~Copyable, Sendable {
 
     /// Reads to the end, but not more than `limit` bytes.
     borrowing func read(limit: Int, _ path: String) throws(StoreError) -> [UInt8] {
-        var bytes = [UInt8](repeating: 0, count: limit + 1)
-        var filled = 0
-        while filled < bytes.count {
-            let count = bytes.withUnsafeMutableBytes { memory in
-                Glibc.read(raw, memory.baseAddress.map { $0 + filled }, memory.count - filled)
-            }
-            if count < 0 && errno == EINTR { continue }
-            guard count >= 0 else { throw StoreError("read", path, errno: errno) }
-            if count == 0 { return Array(bytes.prefix(filled)) }
-            filled += count
+        let bytes: [UInt8]
+        do throws(FileFailure) {
+            bytes = try readAll(raw, limit: limit + 1)
+        } catch {
+            throw StoreError(error.what, path, errno: error.code)
         }
-        throw StoreError(.damaged, path, "longer than \(limit) bytes", hint: "restore it from a backup")
+        guard bytes.count <= limit else {
+            throw StoreError(.damaged, path, "longer than \(limit) bytes", hint: "restore it from a backup")
+        }
+        return bytes
     }
 }

@@ -47,7 +47,6 @@ public struct StoreError: Error, Sendable, Equatable {
 
     /// A failed system call.
     init(_ call: String, _ path: String, errno code: Int32) {
-        let text = strerror(code).map { String(cString: $0) } ?? "error \(code)"
         let (kind, hint): (Code, String) =
             switch code {
             case ENOENT: (.missing, "create it, or correct keyring.directory")
@@ -58,7 +57,7 @@ public struct StoreError: Error, Sendable, Equatable {
             case EMFILE, ENFILE: (.system, "raise the limit of open files (LimitNOFILE)")
             default: (.system, "see the kernel's log for errors of this disk")
             }
-        self.init(kind, path, "\(call): \(text)", hint: hint)
+        self.init(kind, path, "\(call): \(systemError(code))", hint: hint)
     }
 }
 

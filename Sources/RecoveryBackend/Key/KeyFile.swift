@@ -1,5 +1,6 @@
 internal import Crypto
 internal import Glibc
+internal import Keyring
 
 /// Reads the files of recovery keys.
 enum KeyFile {
@@ -67,15 +68,14 @@ enum KeyFile {
     private static func read(
         _ descriptor: Int32, into memory: UnsafeMutableRawBufferPointer, _ path: String
     ) throws(RecoveryError) -> Int {
-        var filled = 0
-        while filled < memory.count {
-            let count = Glibc.read(descriptor, memory.baseAddress.map { $0 + filled }, memory.count - filled)
-            if count < 0 && errno == EINTR { continue }
-            guard count >= 0 else { throw failure("read", path, errno) }
-            if count == 0 { return filled }
-            filled += count
+        let count: Int
+        do throws(FileFailure) {
+            count = try readAll(descriptor, into: memory)
+        } catch {
+            throw failure("read", path, error.code)
         }
-        throw tooLong(path)
+        guard count < memory.count else { throw tooLong(path) }
+        return count
     }
 
     private static func tooLong(_ path: String) -> RecoveryError {
@@ -83,11 +83,10 @@ enum KeyFile {
     }
 
     private static func failure(_ call: String, _ path: String, _ code: Int32) -> RecoveryError {
-        let text = strerror(code).map { String(cString: $0) } ?? "error \(code)"
         let hint =
             code == ENOENT
             ? "put the recovery key's certificate there, or make a pair with trousseau recovery-key new"
             : "check the path, and that this user may read it"
-        return RecoveryError(.keyFile, "\(path): \(call): \(text)", hint: hint)
+        return RecoveryError(.keyFile, "\(path): \(call): \(systemError(code))", hint: hint)
     }
 }

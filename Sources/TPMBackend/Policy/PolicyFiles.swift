@@ -1,5 +1,6 @@
 internal import CLinux
 internal import Glibc
+internal import Keyring
 
 /// Where the files of a signed policy are looked for.
 ///
@@ -90,7 +91,7 @@ struct PolicyFiles: Sendable, Hashable {
         let file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
         if file < 0 {
             if errno == ENOENT || errno == ENOTDIR { return nil }
-            throw PolicyError(.file, "\(path): \(errorText(errno))", hint: "let the plugin's user read it")
+            throw PolicyError(.file, "\(path): \(systemError(errno))", hint: "let the plugin's user read it")
         }
         defer { close(file) }
         var status = stat()
@@ -104,21 +105,13 @@ struct PolicyFiles: Sendable, Hashable {
                     hint: "check that it is still the right key, then chown root \(path) && chmod go-w \(path)")
             }
         }
-        var bytes: [UInt8] = []
-        var chunk = [UInt8](repeating: 0, count: 8192)
-        while true {
-            let count = Glibc.read(file, &chunk, chunk.count)
-            if count < 0 && errno == EINTR { continue }
-            guard count >= 0 else { throw PolicyError(.file, "\(path): \(errorText(errno))") }
-            guard count > 0 else { return bytes }
-            bytes += chunk.prefix(count)
-            guard bytes.count <= maximumSize else {
-                throw PolicyError(.file, "\(path): longer than \(maximumSize) bytes")
-            }
+        let bytes: [UInt8]
+        do throws(FileFailure) {
+            bytes = try readAll(file, limit: maximumSize + 1)
+        } catch {
+            throw PolicyError(.file, "\(path): \(systemError(error.code))")
         }
-    }
-
-    private static func errorText(_ code: Int32) -> String {
-        strerror(code).map { String(cString: $0) } ?? "error \(code)"
+        guard bytes.count <= maximumSize else { throw PolicyError(.file, "\(path): longer than \(maximumSize) bytes") }
+        return bytes
     }
 }

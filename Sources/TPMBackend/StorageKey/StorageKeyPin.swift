@@ -1,6 +1,4 @@
-internal import CLinux
 internal import Crypto
-internal import Glibc
 internal import Keyring
 
 /// The storage root key that this node was enrolled with, in the node's own file: it never comes from a record, since
@@ -16,13 +14,14 @@ internal import Keyring
 /// `public` is the TPM2B_PUBLIC; `name` is for people to compare with `tpm2_readpublic`, and is checked. Frozen:
 /// docs/formats.md.
 struct StorageKeyPin: Sendable {
-    let path: String
+    private let file: DurableFile
     private let directory: String
+    var path: String { file.path }
 
     /// The pin of the backend with this name; nothing is opened.
     init(directory: String, backend: String) {
         self.directory = directory
-        path = directory + "/tpm-" + backend + ".srk"
+        file = DurableFile(directory: directory, name: "tpm-" + backend + ".srk")
     }
 
     private static let header = "trousseau tpm storage root key 1"
@@ -41,16 +40,14 @@ struct StorageKeyPin: Sendable {
     ///
     /// - Throws: `pin` when there is one that is not exactly what `write` makes.
     func read() throws(TPMError) -> StorageKey? {
-        let file = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
-        guard file >= 0 else {
-            if errno == ENOENT { return nil }
-            throw failure("read", errno)
+        let bytes: [UInt8]
+        do throws(FileFailure) {
+            guard let found = try file.read(limit: 4096) else { return nil }
+            bytes = found
+        } catch {
+            throw failure(error)
         }
-        defer { close(file) }
-        var bytes = [UInt8](repeating: 0, count: 4096)
-        let count = Glibc.read(file, &bytes, bytes.count)
-        guard count >= 0 else { throw failure("read", errno) }
-        let text = String(decoding: bytes.prefix(count), as: UTF8.self)
+        let text = String(decoding: bytes, as: UTF8.self)
         let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
         guard lines.count == 5, lines[3].hasPrefix("public "),
             let encoded = Base64.decode(lines[3].dropFirst("public ".count)),
@@ -66,24 +63,16 @@ struct StorageKeyPin: Sendable {
 
     /// Durable when it returns: the file and its folder's entry were synced.
     func write(_ key: StorageKey) throws(TPMError) {
-        let temporary = path + ".new"
-        let file = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0o600)
-        guard file >= 0 else { throw failure("write", errno) }
-        let text = Array(StorageKeyPin.text(key).utf8)
-        let written = Glibc.write(file, text, text.count)
-        let problem = written == text.count && fsync(file) == 0 ? 0 : errno
-        close(file)
-        guard written == text.count, problem == 0 else { throw failure("write", problem) }
-        guard rename(temporary, path) == 0 else { throw failure("rename", errno) }
-        let folder = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        guard folder >= 0 else { throw failure("sync", errno) }
-        defer { close(folder) }
-        guard fsync(folder) == 0 else { throw failure("sync", errno) }
+        do throws(FileFailure) {
+            try file.write(StorageKeyPin.text(key))
+        } catch {
+            throw failure(error)
+        }
     }
 
-    private func failure(_ what: String, _ code: Int32) -> TPMError {
+    private func failure(_ failure: FileFailure) -> TPMError {
         TPMError(
-            .pin, "\(path): cannot \(what): \(systemError(code))",
+            .pin, "\(path): cannot \(failure.what): \(systemError(failure.code))",
             hint: "the plugin has to be able to read and write \(directory)")
     }
 }

@@ -76,13 +76,11 @@ struct SecretFile: Sendable {
 
     /// How many bytes of the credential there are, or what is wrong with it.
     private static func fill(_ memory: UnsafeMutableRawBufferPointer, from file: Int32) -> (Int, String?) {
-        var count = 0
-        while count < memory.count {
-            let got = Glibc.read(file, memory.baseAddress?.advanced(by: count), memory.count - count)
-            if got < 0 && errno == EINTR { continue }
-            guard got >= 0 else { return (0, systemError(errno)) }
-            if got == 0 { break }
-            count += got
+        var count: Int
+        do throws(FileFailure) {
+            count = try readAll(file, into: memory)
+        } catch {
+            return (0, systemError(error.code))
         }
         while count > 0, [10, 13, 32].contains(memory[count - 1]) { count -= 1 }
         guard count > 0 else { return (0, "is empty") }

@@ -2,6 +2,7 @@
 internal import CGRPC
 internal import CLinux
 internal import Glibc
+internal import Keyring
 
 /// Connects to a server's Unix socket. Done here and not by gRPC: so the system's reason is known, no name is resolved,
 /// and no proxy that the environment names gets into the way.
@@ -20,7 +21,7 @@ enum UnixConnector {
             throw ClientError(.notReachable, "\(PeerText.quoted(socket)): not the path of a socket")
         }
         let descriptor = Glibc.socket(AF_UNIX, CInt(SOCK_STREAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue), 0)
-        guard descriptor >= 0 else { throw ClientError(.resources, "\(socket): socket: \(SystemCall.text(errno))") }
+        guard descriptor >= 0 else { throw ClientError(.resources, "\(socket): socket: \(systemError(errno))") }
         // connect(2) waits while the server's backlog is full, and this is how long.
         let (seconds, attoseconds) = max(limit, .milliseconds(1)).components
         var timeout = timeval(tv_sec: Int(seconds), tv_usec: Int(attoseconds / 1_000_000_000_000))
@@ -55,7 +56,7 @@ enum UnixConnector {
             case EAGAIN: "the plugin does not take connections"
             default: nil
             }
-        let reason = code == EAGAIN ? "its queue of connections is full" : SystemCall.text(code)
+        let reason = code == EAGAIN ? "its queue of connections is full" : systemError(code)
         return ClientError(.notReachable, "\(name): cannot connect: \(reason)", hint: hint)
     }
 }
