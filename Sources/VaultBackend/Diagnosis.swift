@@ -12,7 +12,12 @@ struct Diagnosis: Sendable {
 
     func run(_ until: ContinuousClock.Instant) async -> [Finding] {
         var findings = places()
-        for file in method.files { findings.append(credential(file)) }
+        for file in method.files {
+            findings.append(finding(file) { (file) throws(VaultError) in _ = try file.read() })
+        }
+        for file in method.certificates {
+            findings.append(finding(file) { (file) throws(VaultError) in try file.check() })
+        }
         let server = await health(until)
         findings.append(server)
         guard server.severity != .error else { return findings }
@@ -61,9 +66,9 @@ struct Diagnosis: Sendable {
         }
     }
 
-    private func credential(_ file: SecretFile) -> Finding {
+    private func finding(_ file: SecretFile, _ check: (SecretFile) throws(VaultError) -> Void) -> Finding {
         do throws(VaultError) {
-            _ = try file.read()
+            try check(file)
             return Finding(.ok, "credential \(file.path)", "readable")
         } catch {
             return failure("credential \(file.path)", error)
@@ -83,7 +88,9 @@ struct Diagnosis: Sendable {
         case 200: return Finding(.ok, "Vault", version + "active")
         case 429: return Finding(.ok, "Vault", version + "a standby")
         case 473: return Finding(.ok, "Vault", version + "a performance standby")
-        default: return failure("Vault", VaultError(status: answer.status, "GET sys/health", ""))
+        default:
+            return failure(
+                "Vault", VaultError(status: answer.status, "GET sys/health", answer.document.map { _ in "" }))
         }
     }
 
@@ -117,13 +124,20 @@ struct Diagnosis: Sendable {
             + key.warnings(transit.keyPath).map { Finding(.warning, subject, $0.reason, hint: $0.hint) }
     }
 
+    /// What shows the key, destroys it or some of its versions, puts another one in its place, or takes the engine away.
+    private static let dangers = [
+        "MOUNT/keys/KEY/config", "MOUNT/keys/KEY/trim", "MOUNT/keys/KEY/import", "MOUNT/keys/KEY/import_version",
+        "MOUNT/keys/KEY/soft-delete", "MOUNT/export/encryption-key/KEY", "MOUNT/byok-export/KEY/KEY",
+        "MOUNT/backup/KEY", "MOUNT/restore", "MOUNT/restore/KEY", "sys/mounts/MOUNT", "sys/mounts/MOUNT/tune",
+        "sys/remount",
+    ]
+    private static let harm: Set<String> = ["read", "update", "create", "patch", "delete", "sudo", "root"]
+
     /// Least rights: what is needed, and nothing that would destroy or show the key.
     private func rights(_ until: ContinuousClock.Instant) async throws(VaultError) -> [Finding] {
         let (mount, key) = (transit.mount, transit.key)
         let wanted = ["encrypt", "decrypt", "rewrap"].map { "\(mount)/\($0)/\(key)" }
-        let dangerous = [
-            "\(mount)/keys/\(key)/config", "\(mount)/export/encryption-key/\(key)", "\(mount)/backup/\(key)",
-        ]
+        let dangerous = Diagnosis.dangers.map { $0.replacing("MOUNT", with: mount).replacing("KEY", with: key) }
         let paths = (wanted + dangerous + [transit.keyPath]).map { JSONText.quote($0) }.joined(separator: ",")
         let answer = try await transit.api.send(
             .post, "sys/capabilities-self", RequestBody(try SecretText.plain("{\"paths\":[\(paths)]}")), until: until)
@@ -135,18 +149,16 @@ struct Diagnosis: Sendable {
             let severity: Finding.Severity = path.contains("/rewrap/") ? .warning : .error
             findings.append(Finding(severity, "policy", "does not allow \(path)", hint: StatusFailure.denied))
         }
-        for path in dangerous where !may(path).isDisjoint(with: ["read", "update", "create", "sudo", "root"]) {
-            findings.append(
-                Finding(
-                    .warning, "policy", "allows \(path), which this node does not need",
-                    hint: "narrow it to what docs/vault.md lists"))
+        func warn(_ reason: String) {
+            findings.append(Finding(.warning, "policy", reason, hint: "narrow it to what docs/vault.md lists"))
         }
-        if !may(transit.keyPath).isDisjoint(with: ["delete", "root"]) {
-            findings.append(
-                Finding(
-                    .warning, "policy", "allows to delete \(transit.keyPath)",
-                    hint: "narrow it to what docs/vault.md lists"))
+        for path in dangerous where !may(path).isDisjoint(with: Diagnosis.harm) {
+            warn("allows \(path), which this node does not need")
         }
+        for path in wanted where path.contains("/encrypt/") && may(path).contains("create") {
+            warn("allows to create by \(path): a wrong name would make another key")
+        }
+        if !may(transit.keyPath).isDisjoint(with: ["delete", "root"]) { warn("allows to delete \(transit.keyPath)") }
         return findings.isEmpty ? [Finding(.ok, "policy", "allows what is needed, and no more of the key")] : findings
     }
 }

@@ -22,8 +22,8 @@ struct Transit: Sendable {
             book.update(key)
             return key
         } catch {
-            if error.status == 404 { book.update(nil) }
-            throw error.status == 404
+            if error.code == .notFound { book.update(nil) }
+            throw error.code == .notFound
                 ? error.with(
                     code: .notFound,
                     hint: "make it: vault write -f \(keyPath) type=aes256-gcm96, or trousseau init --generate-keys")
@@ -103,16 +103,29 @@ struct Transit: Sendable {
                 .answer, "POST \(path): the answer names version \(said) and another one", errorClass: .reopen)
         }
         guard let version = seal.version, version >= key.latestVersion else {
+            guard !(try await read(until).continues(key.created)) else {
+                throw VaultError(
+                    .busy, "POST \(path): the answer is of an older version than Vault has shown",
+                    hint: "a standby that is behind?", errorClass: .retry)
+            }
             throw VaultError(
                 .keyRefused, "key \(self.key) was made anew while it was used", hint: "find out who deleted it")
         }
         return seal
     }
 
-    /// Why Vault does not take a string: it says 400 to many things.
+    /// Parts of what Vault and OpenBao say, since the first versions, of a string that their key does not open.
+    private static let complaints = [
+        "invalid ciphertext", "message authentication failed",
+        "ciphertext or signature version is disallowed by policy (too old)",
+    ]
+
+    /// Why Vault does not take a string: it says 400 to many things. That a seal does not open is remembered, so it is said
+    /// only if Vault says it in words that are known.
     private func explain(
         _ seal: VaultSeal, _ error: VaultError, _ until: ContinuousClock.Instant
     ) async -> VaultError {
+        guard let words = error.words, Transit.complaints.contains(where: { words.contains($0) }) else { return error }
         let shown: TransitKey
         do throws(VaultError) {
             shown = try await read(until)

@@ -30,16 +30,23 @@ public final class VaultBackend: SealingBackend {
     /// - Parameter whenSettled: called once, after the first probe that succeeded: libcurl and all that it brings were
     ///   loaded and used then, and most of what was read for that is not needed again.
     /// - Throws: `VaultError.configuration`.
-    public init(
+    public convenience init(
         _ configuration: VaultConfiguration, log: Log, whenSettled: @escaping @Sendable () -> Void = {}
+    ) throws(VaultError) {
+        try self.init(configuration, log: log, pacing: LoginPacing(), whenSettled: whenSettled)
+    }
+
+    init(
+        _ configuration: VaultConfiguration, log: Log, pacing: LoginPacing,
+        whenSettled: @escaping @Sendable () -> Void = {}
     ) throws(VaultError) {
         self.whenSettled = Mutex(whenSettled)
         let checked = try CheckedConfiguration(configuration)
         self.configuration = checked
         name = checked.name
         client = VaultClient(checked)
-        method = LoginMethod(checked.login, client)
-        keeper = TokenKeeper(checked.name, method, client, log)
+        method = LoginMethod(checked, client, log)
+        keeper = TokenKeeper(checked.name, method, client, log, pacing)
         book = KeyBook(mount: checked.fullMount, name: checked.key)
         transit = Transit(
             api: AuthorizedClient(client: client, keeper: keeper), mount: checked.mount, key: checked.key, book: book)
@@ -103,7 +110,14 @@ public final class VaultBackend: SealingBackend {
                 shown = try await backend.transit.read(until)
             }
             try backend.compare(seal.recipient, shown, mayBeUnproven: true)
-            let secret = try await backend.transit.decrypt(parsed, until)
+            let secret: SecretText.Owned
+            do throws(VaultError) {
+                secret = try await backend.transit.decrypt(parsed, until)
+            } catch  where error.code == .seal {
+                // Was the key made anew since it was shown?
+                if let newer = backend.book.key { try backend.compare(seal.recipient, newer, mayBeUnproven: true) }
+                throw error
+            }
             guard secret.bytes.count == KEK.size else { throw VaultSeal.doesNotOpen }
             let kek: KEK
             do throws(CryptoError) {
@@ -116,7 +130,7 @@ public final class VaultBackend: SealingBackend {
             }
             // What binds: associated data is unknown to older servers, which ignore it, and to rewrap.
             guard kek.matches(seal.kekID) else { throw VaultSeal.doesNotOpen }
-            backend.book.prove(seal.recipient)
+            backend.book.prove(seal.recipient, by: shown)
             return kek
         }
     }
@@ -167,7 +181,7 @@ public final class VaultBackend: SealingBackend {
         isShutDown.withLock { $0 = true }
         let (keeper, client) = (keeper, client)
         _ = await Deadline.race(until: until) {
-            await keeper.close(until: min(until, .now + .seconds(2)))
+            await keeper.close(until: until)
             await client.stop()
         }
     }

@@ -90,6 +90,11 @@ struct CheckedConfiguration: Sendable {
             throw VaultError(
                 .configuration, "the proxy is no http URL without a user", hint: "such as http://proxy:3128")
         }
+        guard raw.proxy == nil || addresses.allSatisfy(\.isEncrypted) else {
+            throw VaultError(
+                .configuration, "an http address beside a proxy would send tokens and keys through it in clear",
+                hint: "use https, or leave proxy out: this machine's loopback needs none")
+        }
         let serverName = try raw.serverName.map { (text) throws(VaultError) in try VaultAddress("https://\(text)").host
         }
         transport = TransportOptions(

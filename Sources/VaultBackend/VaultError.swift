@@ -49,22 +49,31 @@ public struct VaultError: Error, Sendable, Equatable {
     public let hint: String?
     /// The HTTP status, if there was one.
     let status: Int?
+    /// What Vault itself said, made safe to show; nil when nothing came, or when it was not Vault who answered.
+    let words: String?
+    /// Whether certainly no server has taken the request: what it was to consume is still there.
+    let isUnsent: Bool
 
     init(
         _ code: Code, _ message: String, hint: String? = nil, errorClass: SealingError.Class = .operatorMustAct,
-        status: Int? = nil
+        status: Int? = nil, words: String? = nil, isUnsent: Bool = false
     ) {
         self.code = code
         self.errorClass = errorClass
         self.message = message
         self.hint = hint
         self.status = status
+        self.words = words
+        self.isUnsent = isUnsent
     }
 
     /// A failure of libcrypto or of secure memory.
     init(_ error: CryptoError) {
         self.init(.local, "\(error)", errorClass: .retry)
     }
+
+    /// Whether Vault itself said that it does not take a credential, and not a proxy before it.
+    var isRefusal: Bool { words != nil && status.map { [400, 401, 403, 404].contains($0) } ?? false }
 
     /// As the sealing chain takes it.
     var sealingError: SealingError { SealingError(errorClass, message, hint: hint, cause: self) }

@@ -4,8 +4,8 @@ import threading
 
 
 class Faults:
-    """A fault is a dictionary: `path` (a part of it), `kind`, `count` (how often; absent: always), and what the kind
-    needs. The newest that fits is played."""
+    """A fault is a dictionary: `path` (a part of it), `kind`, `count` (how often; absent: always), `skip` (how many
+    requests it lets pass before), and what the kind needs. The newest that fits is played."""
 
     def __init__(self):
         self.lock = threading.Lock()
@@ -27,6 +27,9 @@ class Faults:
         with self.lock:
             for fault in reversed(self.planned):
                 if fault["path"] in path and fault.get("count", 1) > 0:
+                    if fault.get("skip", 0) > 0:
+                        fault["skip"] -= 1
+                        continue
                     if "count" in fault:
                         fault["count"] -= 1
                     return fault, self.released

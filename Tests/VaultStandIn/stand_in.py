@@ -201,11 +201,17 @@ class Control(BaseHTTPRequestHandler):
         elif name == "standby":
             vault.standby = body.get("location")
         elif name == "clock":
-            vault.offset = body["seconds"]
+            vault.store.offset = body["seconds"]
+        elif name == "refusals":
+            return {"roles": [[*name[:2], len(times)] for name, times in vault.refusals.items()]}
         elif name == "legacy":
             vault.legacy = body["legacy"]
         elif name == "prepare":
             return vault.prepare(body["policy"])
+        elif name == "tokens":
+            # How many are good, beside the root's and those that wrap something.
+            tokens = [token for token in vault.store.tokens.values() if not token.is_over]
+            return {"count": len([t for t in tokens if not {"root", "response-wrapping"} & set(t.policies)])}
         elif name == "revoke":
             # All tokens but the root's, as an operator does after an incident.
             with vault.store.lock:

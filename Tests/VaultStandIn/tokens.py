@@ -31,29 +31,36 @@ def parse(policy):
 
 
 class Token:
-    def __init__(self, policies, ttl, maximum, renewable, uses, kind, path, namespace):
+    def __init__(self, policies, ttl, maximum, renewable, uses, kind, path, namespace, clock, period=0):
         self.id = ("b." if kind == "batch" else "s.") + secrets.token_urlsafe(18)
         self.accessor = secrets.token_urlsafe(18)
         self.policies = policies
-        self.period = ttl
+        self.clock = clock
+        self.periodic = period
+        self.whole = period or ttl
         self.maximum = maximum
         self.renewable = renewable and kind != "batch"
         self.uses = uses
         self.kind = kind
         self.path = path
         self.namespace = namespace
-        self.made = time.monotonic()
-        self.expires = self.made + ttl if ttl else None
+        self.made = clock()
+        self.expires = self.made + self.whole if self.whole else None
 
     @property
     def ttl(self):
-        return max(0, round(self.expires - time.monotonic())) if self.expires else 0
+        return max(0, round(self.expires - self.clock())) if self.expires else 0
+
+    @property
+    def is_over(self):
+        return bool(self.expires) and self.expires <= self.clock()
 
     def renew(self, wanted):
-        ttl = wanted or self.period
-        if self.maximum:
-            ttl = min(ttl, self.made + self.maximum - time.monotonic())
-        self.expires = time.monotonic() + max(0, ttl)
+        """What is wanted counts from now, and takes the place of what is left, also when that is more."""
+        ttl = self.periodic or wanted or self.whole
+        # A mount's own limit, if nothing else is said: 32 days.
+        ttl = min(ttl, self.made + (self.maximum or 32 * 86400) - self.clock())
+        self.expires = self.clock() + max(0, ttl)
 
     def auth(self):
         return {
@@ -66,7 +73,8 @@ class Token:
         return {
             "id": self.id, "accessor": self.accessor, "policies": self.policies, "ttl": self.ttl,
             "renewable": self.renewable, "num_uses": self.uses, "path": self.path, "type": self.kind,
-            "expire_time": None if not self.expires else "2100-01-01T00:00:00Z", "explicit_max_ttl": 0,
+            "expire_time": None if not self.expires else "2100-01-01T00:00:00Z", "explicit_max_ttl": self.maximum,
+            "creation_ttl": self.whole, **({"period": self.periodic} if self.periodic else {}),
         }
 
 
@@ -88,7 +96,12 @@ class TokenStore:
         self.tokens = {}
         self.policies = {("", "default"): parse(DEFAULT)}
         self.wrapped = {}
-        self.add(Token(["root"], 0, 0, False, 0, "service", "auth/token/root", ""), root)
+        # Seconds that a test has let pass.
+        self.offset = 0
+        self.add(Token(["root"], 0, 0, False, 0, "service", "auth/token/root", "", self.now), root)
+
+    def now(self):
+        return time.monotonic() + self.offset
 
     def add(self, token, name=None):
         if name:
@@ -104,13 +117,15 @@ class TokenStore:
                     or body.get("explicit_max_ttl")), body.get("renewable", True),
                 int(body.get(prefix + "num_uses") or body.get("num_uses") or 0),
                 body.get(prefix + "type") if body.get(prefix + "type") in ("batch", "service") else "service", path,
-                namespace))
+                namespace, self.now, seconds(body.get(prefix + "period") or body.get("period"))))
 
-    def use(self, name):
-        """The token of a request; each use counts."""
+    def use(self, name, namespace):
+        """The token of a request; each use counts. It is good in its own namespace and those below."""
         token = self.tokens.get(name or "")
-        if not token or token.expires and token.expires <= time.monotonic():
-            self.tokens.pop(name, None)
+        if token and token.is_over:
+            del self.tokens[name]
+            token = None
+        if not token or token.namespace and not (namespace + "/").startswith(token.namespace + "/"):
             raise Refusal(403, DENIED)
         if token.uses:
             token.uses -= 1
@@ -118,12 +133,17 @@ class TokenStore:
                 del self.tokens[name]
         return token
 
-    def capabilities(self, token, path):
+    def capabilities(self, token, path, namespace):
+        """Policies belong to the token's namespace, and name the paths of those below from there on."""
         if "root" in token.policies:
             return {"root"}
+        path = "/".join(part for part in (namespace[len(token.namespace):].strip("/"), path) if part)
         best, found = (-1, False), set()
         for name in token.policies:
-            rules = self.policies.get((token.namespace, name)) or self.policies.get(("", name)) or {}
+            # Each namespace has a policy `default` of its own.
+            rules = self.policies.get((token.namespace, name))
+            if rules is None:
+                rules = self.policies[("", "default")] if name == "default" else {}
             for pattern, capabilities in rules.items():
                 exact = not pattern.endswith("*")
                 if path == pattern if exact else path.startswith(pattern[:-1]):
@@ -135,7 +155,7 @@ class TokenStore:
         return {"deny"} if "deny" in found or not found else found
 
     def wrap(self, data, ttl, path):
-        token = self.add(Token(["response-wrapping"], ttl, ttl, False, 0, "service", path, ""))
+        token = self.add(Token(["response-wrapping"], ttl, ttl, False, 0, "service", path, "", self.now))
         self.wrapped[token.id] = (data, path)
         return {
             "token": token.id, "accessor": token.accessor, "ttl": round(ttl), "creation_path": path,
@@ -144,7 +164,7 @@ class TokenStore:
 
     def wrapping(self, name):
         token = self.tokens.get(name or "")
-        if not token or token.id not in self.wrapped or token.expires <= time.monotonic():
+        if not token or token.id not in self.wrapped or token.is_over:
             raise Refusal(400, "wrapping token is not valid or does not exist")
         return token
 

@@ -27,7 +27,9 @@ def decode(text, what):
             raise binascii.Error
         return base64.b64decode(text, validate=True)
     except binascii.Error:
-        raise Refusal(400, "failed to base64-decode " + what) from None
+        raise Refusal(
+            400, "invalid ciphertext: could not decode base64" if what == "ciphertext"
+            else "failed to base64-decode " + what) from None
 
 
 class Key:
@@ -78,6 +80,12 @@ class Key:
     def tag(self, version, nonce, sealed, associated):
         parts = b"".join(len(part).to_bytes(4, "big") + part for part in (nonce, sealed, associated))
         return hmac.digest(self.secrets[version], b"tag" + parts, "sha256")[:16]
+
+    def check(self, body):
+        if self.derived and not body.get("context"):
+            raise Refusal(400, "missing 'context' for key derivation; the key was created using a derived key, which "
+                               "means additional, per-request information must be included in order to perform "
+                               "operations with the key")
 
     def encrypt(self, plaintext, associated):
         if not TYPES[self.kind]:
@@ -179,6 +187,7 @@ class Transit:
             if not may_create:
                 raise Refusal(403, "1 error occurred:\n\t* permission denied\n\n")
             self.keys[name] = Key(name, "aes256-gcm96", False, False, False, self.clock)
+        self.keys[name].check(body)
         return self.answer(*self.keys[name].encrypt(plaintext, self.associated(body)))
 
     def existing(self, name):
@@ -187,6 +196,7 @@ class Transit:
         return self.keys[name]
 
     def decrypt(self, name, body, _):
+        self.existing(name).check(body)
         plaintext = self.existing(name).decrypt(body.get("ciphertext"), self.associated(body))
         return {"plaintext": base64.b64encode(plaintext).decode()}
 

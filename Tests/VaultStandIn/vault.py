@@ -19,7 +19,8 @@ class Vault:
         self.namespaces = {""}
         self.sealed = False
         self.standby = None
-        self.offset = 0
+        # When AppRoles were refused, by mount and role ID.
+        self.refusals = {}
         self.legacy = False
 
     def prepare(self, policy):
@@ -36,37 +37,55 @@ class Vault:
             return {"role_id": role["role_id"], "secret_id": next(iter(role["secrets"]))}
 
     def clock(self):
-        return time.time() + self.offset
+        return time.time() + self.store.offset
 
     def handle(self, request):
         """The status and the JSON of an answer; None: no body."""
         path, method = request.path, request.method
         if path == "sys/health":
+            # The root namespace has it alone.
+            if request.namespace:
+                raise Refusal(404, "unsupported path")
             return self.health()
         if self.sealed:
             raise Refusal(503, "Vault is sealed")
+        # A namespace may stand in the path as well.
+        head, slash, rest = path.partition("/")
+        if slash and head in self.namespaces:
+            request.namespace = "/".join(part for part in (request.namespace, head) if part)
+            path = request.path = rest
         if request.namespace not in self.namespaces:
             raise Refusal(404, f"no handler for route \"{path}\". route entry not found.")
         with self.store.lock:
             if path == "sys/wrapping/lookup" and method == "POST":
                 token = self.store.wrapping(request.body.get("token") or request.token)
                 return self.data({
-                    "creation_path": token.path, "creation_ttl": round(token.period),
+                    "creation_path": token.path, "creation_ttl": round(token.whole),
                     "creation_time": "2026-01-01T00:00:00Z"})
             if path == "sys/wrapping/unwrap" and method == "POST":
                 return self.data(self.store.unwrap(request.body.get("token") or request.token))
             if path.startswith("auth/") and path.endswith("/login"):
                 return self.login(request)
-            token = self.store.use(request.token)
-            found = self.store.capabilities(token, path)
+            token = self.store.use(request.token, request.namespace)
+            found = self.store.capabilities(token, path, request.namespace)
             wanted = CAPABILITIES.get(method, "sudo")
-            if not found & {wanted, "root"} and not (wanted == "update" and "create" in found):
+            # `create` is wanted instead where nothing is yet, and only `encrypt` looks.
+            if wanted == "update" and self.makes(path, request.namespace):
+                wanted = "create"
+            if not found & {wanted, "root"}:
                 raise Refusal(403, "1 error occurred:\n\t* permission denied\n\n")
             answer = self.route(request, token, bool(found & {"create", "root"}))
             if request.wrap and answer is not None:
                 return 200, {"data": None, "auth": None, "warnings": None,
                              "wrap_info": self.store.wrap(answer[1]["data"], request.wrap, path)}
             return answer or (204, None)
+
+    def makes(self, path, space):
+        """Whether it is `encrypt` of a transit engine, for a key that is not there."""
+        for (where, mount), engine in self.engines.items():
+            if where == space and path.startswith(mount + "/encrypt/"):
+                return path[len(mount + "/encrypt/"):] not in engine.keys
+        return False
 
     def data(self, data):
         return 200, {
@@ -130,7 +149,7 @@ class Vault:
                 self.store.policies[name] = parse(body.get("policy", ""))
             return None
         if path == "capabilities-self" and method == "POST":
-            found = {name: sorted(self.store.capabilities(token, name)) for name in body.get("paths", [])}
+            found = {name: sorted(self.store.capabilities(token, name, space)) for name in body.get("paths", [])}
             answer = self.data(found)
             answer[1].update(found)
             return answer
@@ -145,6 +164,8 @@ class Vault:
             token.renew(seconds(body.get("increment")))
             return self.authenticated(token)
         if path == "revoke-self" and method == "POST":
+            if token.kind == "batch":
+                raise Refusal(400, "batch tokens cannot be revoked")
             self.store.tokens.pop(token.id, None)
             return None
         if path == "revoke" and method == "POST":
@@ -195,12 +216,28 @@ class Vault:
             raise Refusal(403, DENIED) from None
         if rest != "login" or request.method != "POST":
             raise Refusal(404)
-        role = getattr(self, "login_" + auth["type"])(auth["roles"], request)
+        role = self.admit(request, mount, auth)
         policies = role.get("token_policies") or role.get("policies") or []
         policies = policies.split(",") if isinstance(policies, str) else policies
         token = self.store.make(
             policies, {**role, "renewable": role.get("renewable", True)}, request.path, request.namespace, "token_")
         return self.authenticated(token)
+
+    def admit(self, request, mount, auth):
+        """By default an AppRole is locked for 15 minutes after five refusals of which no two are 15 minutes apart."""
+        name = (request.namespace, mount, request.body.get("role_id"))
+        now = self.store.now()
+        times = self.refusals.get(name, [])
+        if auth["type"] == "approle" and len(times) >= 5 and now - times[-1] < 900:
+            raise Refusal(403, DENIED)
+        try:
+            role = getattr(self, "login_" + auth["type"])(auth["roles"], request)
+        except Refusal:
+            recent = times if times and now - times[-1] < 900 else []
+            self.refusals[name] = recent + [now]
+            raise
+        self.refusals.pop(name, None)
+        return role
 
     def login_approle(self, roles, request):
         for role in roles.values():

@@ -4,10 +4,28 @@ enum ServerText {
     /// Words of Vault's own are shorter; its tokens, secret IDs and 32 bytes in base64 are longer.
     static let longestWord = 20
 
-    /// What Vault says under `errors`, in one line.
-    static func errors(_ document: JSONDocument?) -> String {
-        let errors = document?.root["errors"]?.elements ?? []
+    /// What Vault says under `errors`, in one line; nil when there is no such list, so that it is not Vault who answers.
+    static func errors(_ document: JSONDocument?) -> String? {
+        guard let list = document?.root["errors"], list.isArray else { return nil }
+        let errors = list.elements
         return shorten(errors.prefix(4).compactMap(\.text).joined(separator: "; "))
+    }
+
+    /// Scheme, host and port of where a redirect leads to: no user, no path and no query.
+    static func origin(_ url: String) -> String {
+        guard let scheme = url.firstRange(of: "://"),
+            ["https", "http"].contains(url[..<scheme.lowerBound].lowercased())
+        else { return "what is no http URL" }
+        let rest = url[scheme.upperBound...].prefix { !"/?#".contains($0) }
+        let place = (rest.split(separator: "@", omittingEmptySubsequences: false).last ?? "").lowercased()
+        let isPlace = place.unicodeScalars.allSatisfy { scalar in
+            switch scalar {
+            case "a"..."z", "0"..."9", "-", "_", ".", ":", "[", "]": true
+            default: false
+            }
+        }
+        guard isPlace, 1...limit ~= place.utf8.count else { return "what is no http URL" }
+        return url[..<scheme.lowerBound].lowercased() + "://" + place
     }
 
     /// One line of printable ASCII, cut to 160 characters, with every long run of what tokens are made of left out.

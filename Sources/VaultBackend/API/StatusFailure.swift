@@ -35,6 +35,16 @@ struct StatusFailure: Sendable, Equatable {
         503: StatusFailure(.sealed, .reopen, "unseal Vault, or wait until its maintenance is over"),
     ]
 
+    /// Vault says everything in JSON: this was a proxy, a load balancer, or another server.
+    static let foreign = StatusFailure(
+        .answer, .reopen, "something else than Vault answered: check the address, and what stands before Vault")
+
+    /// Whether a server that answers so does not serve, and another one of the same Vault may.
+    static func isAway(_ status: Int) -> Bool { status == 472 || 500..<600 ~= status }
+
+    /// Whether Vault says so before it looks at the request, so that a credential in it was not used.
+    static func isUntouched(_ status: Int) -> Bool { [472, 501, 503].contains(status) }
+
     static let denied = "give the token's policy what docs/vault.md lists"
 
     private static func hundred(_ status: Int) -> StatusFailure {
@@ -51,16 +61,20 @@ struct StatusFailure: Sendable, Equatable {
 extension VaultError {
     /// - Parameters:
     ///   - call: `POST transit/encrypt/kek`.
-    ///   - words: Vault's own, made safe to show.
-    init(status: Int, _ call: String, _ words: String) {
-        let failure = StatusFailure(status)
+    ///   - words: Vault's own, made safe to show; nil when the answer has none of Vault's form.
+    init(status: Int, _ call: String, _ words: String?) {
+        var failure = StatusFailure(status)
+        // Nobody but Vault may say that a token, a credential or a seal is no good, or that a key is not there.
+        if words == nil, [.request, .denied, .notFound].contains(failure.code) { failure = .foreign }
         self.init(
-            failure.code, "\(call): \(status)" + (words.isEmpty ? "" : ": \(words)"), hint: failure.hint,
-            errorClass: failure.errorClass, status: status)
+            failure.code, "\(call): \(status)" + (words.map { $0.isEmpty ? "" : ": \($0)" } ?? ""),
+            hint: failure.hint, errorClass: failure.errorClass, status: status, words: words)
     }
 
     /// The same failure, said of something else.
     func with(code: Code, hint: String?, errorClass: SealingError.Class? = nil) -> VaultError {
-        VaultError(code, message, hint: hint, errorClass: errorClass ?? self.errorClass, status: status)
+        VaultError(
+            code, message, hint: hint, errorClass: errorClass ?? self.errorClass, status: status, words: words,
+            isUnsent: isUnsent)
     }
 }

@@ -6,6 +6,9 @@ struct Grant: Sendable {
     /// From now on; nil: it does not expire.
     let lease: Duration?
     let isRenewable: Bool
+    /// What a renewal should ask for: the token's whole life, also when it was got near the end of one; nil: what Vault
+    /// gives by itself.
+    let increment: Duration?
     /// How many calls it is good for; nil: any number.
     let uses: Int?
 
@@ -18,7 +21,8 @@ struct Grant: Sendable {
                 VaultToken(try SecretText.copy(bytes))
             })
         else { throw Grant.malformed(call) }
-        self.init(token, lease: lease, isRenewable: auth["renewable"]?.bool, uses: auth["num_uses"]?.integer)
+        self.init(
+            token, lease: lease, whole: lease, isRenewable: auth["renewable"]?.bool, uses: auth["num_uses"]?.integer)
     }
 
     /// Of a token that was looked up.
@@ -26,12 +30,18 @@ struct Grant: Sendable {
     /// - Throws: `answer`.
     init(_ token: VaultToken, lookup answer: VaultAnswer) throws(VaultError) {
         guard let data = answer.data, let lease = data["ttl"]?.integer else { throw Grant.malformed("lookup-self") }
-        self.init(token, lease: lease, isRenewable: data["renewable"]?.bool, uses: data["num_uses"]?.integer)
+        // `ttl` is what is left. Asking for that would shorten the life of a token that others may use as well.
+        let period = data["period"]?.integer ?? 0
+        self.init(
+            token, lease: lease, whole: period > 0 ? period : data["creation_ttl"]?.integer ?? 0,
+            isRenewable: data["renewable"]?.bool, uses: data["num_uses"]?.integer)
     }
 
-    private init(_ token: VaultToken, lease: Int, isRenewable: Bool?, uses: Int?) {
+    private init(_ token: VaultToken, lease: Int, whole: Int, isRenewable: Bool?, uses: Int?) {
+        func duration(_ seconds: Int) -> Duration? { seconds > 0 ? .seconds(min(seconds, 1 << 32)) : nil }
         self.token = token
-        self.lease = lease > 0 ? .seconds(min(lease, 1 << 32)) : nil
+        self.lease = duration(lease)
+        increment = duration(whole)
         self.isRenewable = isRenewable ?? false
         self.uses = uses.flatMap { $0 > 0 ? $0 : nil }
     }

@@ -6,17 +6,29 @@ internal import Synchronization
 final class LoginMethod: Sendable {
     let login: VaultConfiguration.Login
     private let client: VaultClient
+    private let backend: String
+    private let log: Log
+    /// The client certificate and its key, where there are some: libcurl reads them.
+    private let certificate: (file: SecretFile, key: SecretFile)?
     /// The secret ID that a wrapping token, which is good once, was exchanged for.
     private let unwrapped = Mutex<Unwrapped?>(nil)
 
     private struct Unwrapped: Sendable {
-        let identity: FileIdentity
+        /// The wrapping token: its file may be touched, rewritten or, better, removed.
+        let wrapping: SecretText.Owned
         let secret: SecretText.Owned
     }
 
-    init(_ login: VaultConfiguration.Login, _ client: VaultClient) {
-        self.login = login
+    init(_ configuration: CheckedConfiguration, _ client: VaultClient, _ log: Log) {
+        login = configuration.login
+        backend = configuration.name
         self.client = client
+        self.log = log
+        if let file = configuration.transport.certificateFile, let key = configuration.transport.keyFile {
+            certificate = (SecretFile(file, mayBePublic: true), SecretFile(key))
+        } else {
+            certificate = nil
+        }
     }
 
     /// Whether a token can be got at any time; a file has only the one that somebody put there.
@@ -36,7 +48,7 @@ final class LoginMethod: Sendable {
         }
     }
 
-    /// The files with its credentials.
+    /// The files with its credentials: each holds one, on one line.
     var files: [SecretFile] {
         switch login {
         case .tokenFile(let path): [SecretFile(path)]
@@ -47,22 +59,28 @@ final class LoginMethod: Sendable {
         }
     }
 
+    /// PEM files that are sent or used with it.
+    var certificates: [SecretFile] { certificate.map { [$0.file, $0.key] } ?? [] }
+
     /// Changes when one of the files does.
-    var identities: [FileIdentity?] { files.map(\.identity) }
+    var identities: [FileIdentity?] { (files + certificates).map(\.identity) }
 
     /// Logs in.
     ///
     /// - Throws: `login` with the status when Vault refused the credentials, else what kept it from deciding.
     func perform(until: ContinuousClock.Instant) async throws(VaultError) -> Grant {
+        for file in certificates { try file.check() }
         switch login {
         case .tokenFile(let path):
             let token = try VaultToken(copying: SecretFile(path).read().secret)
             do throws(VaultError) {
                 return try Grant(
                     token, lookup: try await client.send(.get, "auth/token/lookup-self", token: token, until: until))
-            } catch  where error.status == 403 || error.status == 401 {
+            } catch  where error.code == .denied {
                 throw error.with(
-                    code: .login, hint: "the token in \(path) has expired or was revoked: put a new one there")
+                    code: .login,
+                    hint: "the token in \(path) has expired or was revoked: put a new one there; or its policy lacks "
+                        + "auth/token/lookup-self, which Vault's policy default has")
             }
         case .appRole(let mount, let roleID, let secretID, let isWrapped):
             let role = try SecretFile(roleID, mayBePublic: true).read().secret
@@ -88,8 +106,10 @@ final class LoginMethod: Sendable {
         let path = "auth/\(mount)/login"
         let body = RequestBody(body)
         do throws(VaultError) {
-            return try Grant(login: try await client.send(.post, path, body, until: until), "POST \(path)")
-        } catch  where [400, 401, 403, 404].contains(error.status) {
+            // A secret ID may be good for one login.
+            return try Grant(
+                login: try await client.send(.post, path, body, isOnce: true, until: until), "POST \(path)")
+        } catch  where error.isRefusal {
             throw error.with(code: .login, hint: "check the credentials, the role, and that auth/\(mount) is there")
         }
     }
@@ -99,11 +119,31 @@ final class LoginMethod: Sendable {
     private func unwrap(
         _ path: String, _ mount: String, _ until: ContinuousClock.Instant
     ) async throws(VaultError) -> SecretText.Owned {
-        let (token, identity) = try SecretFile(path).read()
-        if let known = unwrapped.withLock({ $0 }), known.identity == identity { return known.secret }
+        let known = unwrapped.withLock { $0 }
+        do throws(VaultError) {
+            let token = try SecretFile(path).read().secret
+            if let known, known.wrapping.bytes.isEqual(to: token.bytes) { return known.secret }
+            let secret = try await exchange(token, path, mount, until)
+            unwrapped.withLock { $0 = Unwrapped(wrapping: token, secret: secret) }
+            return secret
+        } catch {
+            guard let known, error.code == .login || error.code == .credentials else { throw error }
+            // The wrapping token has done what it was for. Another one in its place is worth an alarm, all the same.
+            if error.code == .login || SecretFile(path).identity != nil {
+                log(
+                    .warning, "the new wrapped secret ID cannot be used; the one before goes on", ("backend", backend),
+                    ("error", error.message), ("hint", error.hint ?? ""))
+            }
+            return known.secret
+        }
+    }
+
+    private func exchange(
+        _ token: SecretText.Owned, _ path: String, _ mount: String, _ until: ContinuousClock.Instant
+    ) async throws(VaultError) -> SecretText.Owned {
         let taken =
-            "the wrapped secret ID in \(path) has expired or was used: by an earlier start of this node, or by "
-            + "somebody else, then revoke it; put a new one there"
+            "the wrapped secret ID in \(path) has expired or was used: by an earlier start of this node, by an attempt "
+            + "whose answer was lost, or by somebody else, then revoke it; put a new one there"
         do throws(VaultError) {
             let body = RequestBody(try SecretText.join("{\"token\":\"", token.bytes, "\"}"))
             let lookup = try await client.send(.post, "sys/wrapping/lookup", body, until: until)
@@ -115,16 +155,15 @@ final class LoginMethod: Sendable {
                     hint: "somebody may have replaced it; make a new one", status: 400)
             }
             let answer = try await client.send(
-                .post, "sys/wrapping/unwrap", token: try VaultToken(copying: token), until: until)
+                .post, "sys/wrapping/unwrap", token: try VaultToken(copying: token), isOnce: true, until: until)
             let secret = try answer.data?["secret_id"]?.withSecret { (bytes) throws(VaultError) in
                 SecretText.Owned(try SecretText.copy(bytes))
             }
             guard let secret else {
                 throw VaultError(.answer, "sys/wrapping/unwrap: no secret_id", errorClass: .reopen)
             }
-            unwrapped.withLock { $0 = Unwrapped(identity: identity, secret: secret) }
             return secret
-        } catch  where [400, 403, 404].contains(error.status) && error.code != .login {
+        } catch  where error.isRefusal && error.code != .login {
             throw error.with(code: .login, hint: taken)
         }
     }

@@ -53,11 +53,7 @@ struct SecretFile: Sendable {
         defer { close(file) }
         var entry = stat()
         guard fstat(file, &entry) == 0 else { throw error(systemError(errno)) }
-        guard entry.st_mode & S_IFMT == S_IFREG else { throw error("is not a regular file") }
-        guard mayBePublic || entry.st_mode & 0o007 == 0 else {
-            throw error(
-                "is open to everybody (mode \(String(entry.st_mode & 0o777, radix: 8)))", hint: "chmod o= \(path)")
-        }
+        try check(entry)
         guard entry.st_size <= SecretFile.limit else { throw error("is longer than \(SecretFile.limit) bytes") }
         var problem: String?
         let secret: SecretBytes
@@ -74,6 +70,21 @@ struct SecretFile: Sendable {
         return (SecretText.Owned(secret), FileIdentity(entry))
     }
 
+    /// - Throws: `credentials` unless it is a regular file that others cannot read; for what libcurl reads by itself.
+    func check() throws(VaultError) {
+        var entry = stat()
+        guard stat(path, &entry) == 0 else { throw error(systemError(errno)) }
+        try check(entry)
+    }
+
+    private func check(_ entry: stat) throws(VaultError) {
+        guard entry.st_mode & S_IFMT == S_IFREG else { throw error("is not a regular file") }
+        guard mayBePublic || entry.st_mode & 0o007 == 0 else {
+            throw error(
+                "is open to everybody (mode \(String(entry.st_mode & 0o777, radix: 8)))", hint: "chmod o= \(path)")
+        }
+    }
+
     /// How many bytes of the credential there are, or what is wrong with it.
     private static func fill(_ memory: UnsafeMutableRawBufferPointer, from file: Int32) -> (Int, String?) {
         var count: Int
@@ -82,6 +93,8 @@ struct SecretFile: Sendable {
         } catch {
             return (0, systemError(error.code))
         }
+        // The memory is one byte larger than the file was.
+        guard count < memory.count else { return (0, "changed while it was read") }
         while count > 0, [10, 13, 32].contains(memory[count - 1]) { count -= 1 }
         guard count > 0 else { return (0, "is empty") }
         // No quote and no backslash: it goes into JSON as it is.

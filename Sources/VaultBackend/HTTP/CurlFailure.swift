@@ -74,7 +74,7 @@ struct CurlFailure: Sendable, Equatable {
 }
 
 extension VaultError {
-    init(_ failure: CurlFailure, _ text: String) {
-        self.init(failure.code, text, hint: failure.hint, errorClass: failure.errorClass)
+    init(_ failure: CurlFailure, _ text: String, isUnsent: Bool) {
+        self.init(failure.code, text, hint: failure.hint, errorClass: failure.errorClass, isUnsent: isUnsent)
     }
 }

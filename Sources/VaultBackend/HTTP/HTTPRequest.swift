@@ -14,6 +14,9 @@ struct HTTPRequest: Sendable {
     let body: RequestBody?
     /// When the caller stops waiting.
     let until: ContinuousClock.Instant
+    /// Whether it must not be sent twice: over a connection that is kept, libcurl would send it again when that turns
+    /// out to be closed.
+    let isOnce: Bool
 }
 
 /// A request's body, which may hold a secret and may be sent more than once.

@@ -7,6 +7,9 @@ final class Transfer {
     /// The longest answer in bytes. Vault's are under 2 kB.
     static let answerLimit = 64 * 1024
 
+    /// How long a connection is used, in seconds.
+    private static let connectionLife = 3600
+
     let handle: UnsafeMutableRawPointer
     private let library: CurlLibrary
     private let request: HTTPRequest
@@ -53,11 +56,15 @@ final class Transfer {
         try set(CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_1_1))
         try set(CURLOPT_USERAGENT, "trousseau")
         // Empty texts also keep curl from looking at https_proxy, no_proxy and their like.
-        try set(CURLOPT_PROXY, options.proxy ?? "")
+        // Only https goes through a proxy: the configuration makes sure of it, and this does once more.
+        try set(CURLOPT_PROXY, request.url.hasPrefix("https://") ? options.proxy ?? "" : "")
         try set(CURLOPT_NOPROXY, "")
         // Rounded up: curl takes 0 for "no limit".
         let milliseconds = max(1, Int(left / .milliseconds(1)) + 1)
         try set(CURLOPT_TIMEOUT_MS, milliseconds)
+        if request.isOnce { try set(CURLOPT_FRESH_CONNECT, 1) }
+        // A replaced client certificate is shown in the end, although probes keep the connection young.
+        try set(CURLOPT_MAXLIFETIME_CONN, Transfer.connectionLife)
         // A name server that does not answer must not hold the thread when the time is over.
         try set(CURLOPT_QUICK_EXIT, 1)
 
@@ -165,7 +172,9 @@ final class Transfer {
         // curl's own words name hosts and files, and nothing that was sent.
         let detail = String(cString: errorText)
         let text = ServerText.shorten(detail.isEmpty ? library.text(code) : detail)
-        return VaultError(CurlFailure(code), text)
+        // With a proxy, what was sent to it counts, too.
+        let sent = trousseau_curl_get_number(library.functions, handle, CURLINFO_REQUEST_SIZE)
+        return VaultError(CurlFailure(code), text, isUnsent: sent == 0)
     }
 
     private func set(_ option: CURLoption, _ value: Int) throws(VaultError) {
@@ -178,7 +187,10 @@ final class Transfer {
 
     private func check(_ code: CURLcode) throws(VaultError) {
         guard code == CURLE_OK else {
-            throw VaultError(.local, "curl_easy_setopt: \(library.text(code))", errorClass: .retry)
+            let isUnknown = [CURLE_UNKNOWN_OPTION, CURLE_NOT_BUILT_IN].contains(code)
+            throw VaultError(
+                .local, "curl_easy_setopt: \(library.text(code))", hint: isUnknown ? CurlLibrary.wanted : nil,
+                errorClass: isUnknown ? .operatorMustAct : .retry, isUnsent: true)
         }
     }
 }

@@ -65,11 +65,28 @@ final class Transport: Sendable {
     ///
     /// - Parameter target: where to connect to instead of the URL's host, whose certificate is expected all the same.
     func perform(_ request: HTTPRequest, at target: Target? = nil) async throws(VaultError) -> HTTPAnswer {
-        let outcome = await withCheckedContinuation { continuation in
-            let waiting = Waiting(request: request, target: target) { continuation.resume(returning: $0) }
-            if let refusal = submit(waiting) { continuation.resume(returning: .failure(refusal)) }
+        let outcome = Outcome()
+        await withCheckedContinuation { continuation in
+            let waiting = Waiting(request: request, target: target) {
+                outcome.set($0)
+                continuation.resume()
+            }
+            if let refusal = submit(waiting) { waiting.finish(.failure(refusal)) }
         }
-        return try outcome.get()
+        return try outcome.get().get()
+    }
+
+    /// What the thread hands over. Through a lock and not through the continuation: that would be as safe, but Swift 6.3's
+    /// libswift_Concurrency is not built for ThreadSanitizer, which now and then reports the answer's first use as a race
+    /// with its making (as it does in twenty lines that resume a continuation from a thread, without libcurl).
+    private final class Outcome: Sendable {
+        private let value = Mutex<Result<HTTPAnswer, VaultError>?>(nil)
+
+        func set(_ new: Result<HTTPAnswer, VaultError>) { value.withLock { $0 = new } }
+
+        func get() -> Result<HTTPAnswer, VaultError> {
+            value.withLock { $0 } ?? .failure(VaultError(.local, "the request has no outcome", errorClass: .retry))
+        }
     }
 
     /// Takes no more requests; returns when those on their way have ended.

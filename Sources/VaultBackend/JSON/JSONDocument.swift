@@ -43,6 +43,9 @@ final class JSONDocument: Sendable {
             }
         }
 
+        /// Whether it is an array, of none or more elements.
+        var isArray: Bool { node.kind == .array }
+
         /// Of an array.
         var elements: [Value] { node.kind == .array ? children : [] }
 

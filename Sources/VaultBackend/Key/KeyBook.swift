@@ -4,7 +4,8 @@ internal import Synchronization
 /// What this process has learnt about its key: how Vault shows it, and by which recipients the keyring knows it.
 ///
 /// Raising a key's minimum version hides the version that a recipient is known by. The recipient stays the same as long as
-/// this process has seen one of its seals open.
+/// each look at the key shows a version that the look before showed, made at the same time, back to one at which the pinned
+/// version was shown or a seal to the recipient opened. A key that was made anew breaks this chain.
 final class KeyBook: Sendable {
     /// As many recipients as a record has.
     private static let limit = 32
@@ -12,7 +13,13 @@ final class KeyBook: Sendable {
     private struct Entry {
         let description: KeyDescription
         let recipient: Recipient
-        var isProven = false
+        /// The versions of this key and when they were made, as they were shown last; empty: nothing is proven.
+        var known: [Int: Int64] = [:]
+
+        func match(_ key: TransitKey) -> KeyDescription.Match {
+            let match = description.match(key)
+            return match == .unknown && key.continues(known) ? .same : match
+        }
     }
 
     private struct State {
@@ -44,21 +51,25 @@ final class KeyBook: Sendable {
         }
     }
 
-    /// Whether a recipient is the key that was shown last; `proven` counts as the same.
+    /// Whether a recipient is the key that was shown; one that is known to be does not need its pinned version for that.
     func match(_ recipient: Recipient, _ key: TransitKey) -> KeyDescription.Match {
         guard let description = describe(recipient) else { return .other }
-        let match = description.match(key)
-        guard match == .unknown else { return match }
-        return state.withLock { $0.entries.contains { $0.description == description && $0.isProven } }
-            ? .same : .unknown
+        return state.withLock { state in
+            guard let index = state.entries.firstIndex(where: { $0.description == description }) else {
+                return description.match(key)
+            }
+            let match = state.entries[index].match(key)
+            if match == .same { state.entries[index].known = key.created }
+            return match
+        }
     }
 
-    /// A seal to this recipient has opened, and held the KEK that it names.
-    func prove(_ recipient: Recipient) {
-        guard let description = describe(recipient) else { return }
+    /// A seal to this recipient has opened by the key that was shown so, and held the KEK that it names.
+    func prove(_ recipient: Recipient, by key: TransitKey) {
+        guard let description = describe(recipient), description.match(key) != .other else { return }
         state.withLock { state in
             for index in state.entries.indices where state.entries[index].description == description {
-                state.entries[index].isProven = true
+                state.entries[index].known = key.created
             }
         }
     }
@@ -66,10 +77,8 @@ final class KeyBook: Sendable {
     /// The recipient of the key that was shown: one that the keyring knows it by, or else a new one.
     func recipient(of key: TransitKey) throws(VaultError) -> Recipient {
         let known = state.withLock { state in
-            state.entries.filter { entry in
-                let match = entry.description.match(key)
-                return match == .same || match == .unknown && entry.isProven
-            }.min { $0.description.version < $1.description.version }
+            state.entries.filter { $0.match(key) == .same }
+                .min { $0.description.version < $1.description.version }
         }
         if let known { return known.recipient }
         guard let description = KeyDescription(key, mount: mount, name: name) else {

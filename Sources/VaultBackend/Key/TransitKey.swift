@@ -29,10 +29,10 @@ struct TransitKey: Sendable, Equatable {
         self.type = ServerText.shorten(type)
         latestVersion = latest
         minimumDecryptionVersion = data["min_decryption_version"]?.integer ?? 1
-        isExportable = data["exportable"]?.bool ?? false
-        allowsPlaintextBackup = data["allow_plaintext_backup"]?.bool ?? false
+        isExportable = try TransitKey.flag("exportable", data, call)
+        allowsPlaintextBackup = try TransitKey.flag("allow_plaintext_backup", data, call)
         isDeletable = data["deletion_allowed"]?.bool ?? false
-        isDerived = data["derived"]?.bool ?? false
+        isDerived = try TransitKey.flag("derived", data, call)
         isConvergent = data["convergent_encryption"]?.bool ?? false
         wasImported = data["imported_key"]?.bool ?? false
         isSoftDeleted = data["soft_deleted"]?.bool ?? false
@@ -44,9 +44,27 @@ struct TransitKey: Sendable, Equatable {
         self.created = created
     }
 
+    /// What every Vault says since 0.9: a key is not taken for safe because nobody says that it is not.
+    private static func flag(
+        _ name: String, _ data: JSONDocument.Value, _ call: String
+    ) throws(VaultError) -> Bool {
+        guard let flag = data[name]?.bool else {
+            throw VaultError(
+                .answer, "\(call): the answer does not say whether the key is \(name)",
+                hint: "is the mount a transit engine, of Vault 1.4 or later?", errorClass: .operatorMustAct)
+        }
+        return flag
+    }
+
     /// The oldest version that Vault shows, and when it was made.
     var oldest: (version: Int, created: Int64)? {
         created.min { $0.key < $1.key }.map { ($0.key, $0.value) }
+    }
+
+    /// Whether it shows versions that were shown before, each made when it was then.
+    func continues(_ known: [Int: Int64]) -> Bool {
+        let common = known.filter { created[$0.key] != nil }
+        return !common.isEmpty && common.allSatisfy { created[$0.key] == $0.value }
     }
 
     /// Types that encrypt and authenticate, with keys of 256 bits, and of fewer.

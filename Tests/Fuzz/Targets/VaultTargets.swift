@@ -46,7 +46,7 @@ struct VaultAnswerTarget: FuzzTarget {
             _ = (key.refusal, key.warnings("keys"))
         }
         _ = try? Grant(login: answer, "login")
-        Fuzz.check(ServerText.errors(document).count <= ServerText.limit + 1, "a server's words have no end")
+        Fuzz.check((ServerText.errors(document) ?? "").count <= ServerText.limit + 1, "a server's words have no end")
         _ = try? answer.data?["plaintext"]?.withSecret { (text) throws(VaultError) in
             if let plain = try SecretText.decode(base64: text) {
                 Fuzz.check(plain.bytes.count <= text.count / 4 * 3, "more bytes than the text has")

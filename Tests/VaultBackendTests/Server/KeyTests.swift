@@ -174,10 +174,18 @@ extension VaultBackendSuites {
                 let path = "\(vault.mount)/keys/\(vault.key)"
                 for _ in 0..<3 { try await vault.asRoot(.post, "\(path)/rotate", "{}") }
                 let recipient = try await backend.recipient()
-                // The answer comes from a key that has begun anew since it was looked at.
+                let old =
+                    #""kind":"status","status":200,"answer":{"data":{"ciphertext":"vault:v1:AAAA","key_version":1}}"#
+                // Of a standby that has not seen the rotations: the key is still the same.
+                try vault.played.fault("/encrypt/", old, count: 1)
+                let behind = await sealingError { _ = try await backend.seal(kek, to: recipient, until: soon) }
+                #expect(behind?.errorClass == .retry && behind?.message.contains("older version") == true)
+                // Of a key that has begun anew since it was looked at.
+                try vault.played.fault("/encrypt/", old, count: 1)
                 try vault.played.fault(
-                    "/encrypt/",
-                    "\"kind\":\"status\",\"status\":200,\"answer\":{\"data\":{\"ciphertext\":\"vault:v1:AAAA\",\"key_version\":1}}",
+                    "/keys/",
+                    #""skip":1,"kind":"status","status":200,"answer":{"data":{"type":"aes256-gcm96","keys":{"1":5},"#
+                        + #""latest_version":1,"exportable":false,"derived":false,"allow_plaintext_backup":false}}"#,
                     count: 1)
                 let anew = await sealingError { _ = try await backend.seal(kek, to: recipient, until: soon) }
                 #expect(anew?.errorClass == .operatorMustAct && anew?.message.contains("made anew") == true)

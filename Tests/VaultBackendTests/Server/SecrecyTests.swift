@@ -83,7 +83,7 @@ extension VaultBackendSuites {
         func wiping() throws {
             let functions = try CurlLibrary.shared().functions
             #expect(functions.pointee.set_tls_options != nil)
-            #expect(try CurlLibrary.shared().version.text.contains("OpenSSL/"))
+            #expect(try CurlLibrary.shared().version.contains("OpenSSL/"))
         }
     }
 }

@@ -26,6 +26,14 @@ extension TestVault {
             isWrapped: isWrapped)
     }
 
+    /// The same once more in one test: a role of the same name, with new credentials.
+    func appRoleAgain(
+        _ options: String = "\"token_ttl\":\"1h\"", isWrapped: Bool = false
+    ) async throws -> VaultConfiguration.Login {
+        _ = try? await asRoot(.delete, "sys/auth/\(mount)")
+        return try await appRole(options, isWrapped: isWrapped)
+    }
+
     /// A new secret ID of that role, or the token that wraps it.
     func secretID(isWrapped: Bool = false) async throws -> String {
         let path = "auth/\(mount)/role/node/secret-id"

@@ -158,8 +158,10 @@ struct TestVault: Sendable {
     }
 
     /// A backend that logs into `log`.
-    func backend(_ configuration: VaultConfiguration) throws -> VaultBackend {
-        try VaultBackend(configuration, log: log.log)
+    func backend(
+        _ configuration: VaultConfiguration, pacing: LoginPacing = LoginPacing()
+    ) throws -> VaultBackend {
+        try VaultBackend(configuration, log: log.log, pacing: pacing)
     }
 
     /// A backend with a token in a file.

@@ -58,6 +58,16 @@ struct ConfigurationTests {
         #expect(problem { $0.login = .kubernetes(mount: "k", role: "a\"b", tokenFile: "/t") } != nil)
         #expect(problem { $0.proxy = "http://user:secret@proxy" } != nil)
         #expect(problem { $0.proxy = "proxy:3128" } != nil)
+        for change in [
+            { $0.address = "http://127.0.0.1:8200" }, { $0.otherAddresses = ["http://[::1]:8200"] },
+        ] as [(inout VaultConfiguration) -> Void] {
+            #expect(problem(change) == nil)
+            let throughProxy = problem {
+                change(&$0)
+                $0.proxy = "http://proxy:3128"
+            }
+            #expect(throughProxy?.contains("in clear") == true)
+        }
         #expect(problem { $0.serverName = "a/b" } != nil)
     }
 
@@ -80,6 +90,9 @@ struct ConfigurationTests {
             #expect(try problem("s.abc") == nil)
             #expect(try problem("s.abc\r\n\n", mode: 0o640) == nil)
             #expect(try problem("s.abc", mode: 0o644) != nil)
+            #expect(throws: VaultError.self) { try SecretFile(path).check() }
+            try Files.write("s.abc", to: path, mode: 0o600)
+            try SecretFile(path).check()
             #expect(try problem("") != nil)
             #expect(try problem("\n\n") != nil)
             #expect(try problem("s.abc\ns.abc") != nil)
@@ -88,7 +101,10 @@ struct ConfigurationTests {
             #expect(throws: VaultError.self) { try SecretFile(directory).read() }
             #expect(throws: VaultError.self) { try SecretFile(directory + "/missing").read() }
             try #require(mkfifo(directory + "/fifo", 0o600) == 0)
-            #expect(throws: VaultError.self) { try SecretFile(directory + "/fifo").read() }
+            for path in ["/fifo", "/missing", ""].map({ directory + $0 }) {
+                #expect(throws: VaultError.self) { try SecretFile(path).read() }
+                #expect(throws: VaultError.self) { try SecretFile(path).check() }
+            }
         }
     }
 }

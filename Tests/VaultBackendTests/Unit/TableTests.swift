@@ -25,6 +25,53 @@ struct TableTests {
         }
     }
 
+    @Test("what a token, a credential or a seal is worth is for Vault alone to say, in JSON")
+    func foreign() {
+        for status in [400, 401, 403, 404, 405] {
+            let proxy = VaultError(status: status, "GET x", nil)
+            #expect(proxy.code == .answer && proxy.errorClass == .reopen && !proxy.isRefusal, "\(status)")
+            #expect(VaultError(status: status, "GET x", "").isRefusal == (status != 405), "\(status)")
+        }
+        #expect(VaultError(status: 429, "GET x", nil).errorClass == .retry)
+        #expect(VaultError(status: 503, "GET x", nil).code == .sealed)
+    }
+
+    @Test(
+        "a libcurl is used if it has all that is needed",
+        arguments: [
+            (0x07_57_00, "7.87.0 with OpenSSL/3.0.7", true, nil), (0x08_0e_01, "8.14.1 with OpenSSL/3.5.1", true, nil),
+            (0x07_58_01, "7.88.1 with OpenSSL/3.0.8 (GnuTLS/3.7.9)", true, nil),
+            (0x07_56_00, "7.86.0 with OpenSSL/3.0.7", true, "too old"),
+            (0x07_58_01, "7.88.1 with GnuTLS/3.7.9", true, "does not use OpenSSL"),
+            (0x07_58_01, "7.88.1 with (OpenSSL/3.0.8) GnuTLS/3.7.9", true, "does not use OpenSSL"),
+            (0x07_58_01, "7.88.1 with no TLS", false, "does not use OpenSSL"),
+            (0x07_58_01, "7.88.1 with OpenSSL/3.0.8", false, "wipe"),
+        ] as [(UInt32, String, Bool, String?)])
+    func libraries(_ number: UInt32, _ version: String, _ canWipe: Bool, _ problem: String?) {
+        let found = CurlLibrary.problem(number, version, canWipe: canWipe)
+        #expect((found == nil) == (problem == nil))
+        guard let found, let problem else { return }
+        #expect(found.message.contains(problem) && found.message.contains(version))
+        // Once and for good: trying again does not help.
+        #expect(found.errorClass == .operatorMustAct && found.hint?.contains("7.87") == true)
+    }
+
+    @Test(
+        "a redirect's place is shown by its host and port, and nothing else of it",
+        arguments: [
+            (
+                "https://internal-vault-1234567890.eu-west-1.example:8200/v1/x?token=abc",
+                "https://internal-vault-1234567890.eu-west-1.example:8200"
+            ),
+            ("HTTP://[2001:DB8::1]:80", "http://[2001:db8::1]:80"), ("https://user:secret@a:1/x", "https://a:1"),
+            ("https://a#b", "https://a"), ("ftp://a/x", "what is no http URL"), ("//evil/x", "what is no http URL"),
+            ("https:///x", "what is no http URL"), ("https://a b/", "what is no http URL"), ("", "what is no http URL"),
+            ("https://" + String(repeating: "a", count: 200), "what is no http URL"),
+        ])
+    func places(_ url: String, _ shown: String) {
+        #expect(ServerText.origin(url) == shown)
+    }
+
     @Test("every code of libcurl has a meaning, and those that matter the right one")
     func codes() {
         for code in 1..<UInt32(CURL_LAST.rawValue) {
