@@ -75,6 +75,37 @@ struct VaultTests {
         }
     }
 
+    @Test("nothing in the environment has TLS secrets written down or a proxy used")
+    func environment() async throws {
+        try await TestScope.with { scope in
+            let vault = try await VaultNode.make(scope)
+            try vault.configure([vault.backend])
+            try await vault.node.initialize()
+            var environment = ["SSLKEYLOGFILE": scope.path("tls-secrets"), "CURL_SSL_BACKEND": "gnutls"]
+            for name in ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "http_proxy"] {
+                environment[name] = "http://127.0.0.1:1"
+            }
+            // It would be: curl's own program has the same library write it.
+            let curl = try await ChildProcess.run(
+                "python3",
+                [
+                    "-c",
+                    "import ssl,urllib.request as r; c=ssl.create_default_context(cafile='\(vault.certificates.authority)'); "
+                        + "r.build_opener(r.ProxyHandler({}),r.HTTPSHandler(context=c))"
+                        + ".open('https://127.0.0.1:\(vault.standIn.port)/v1/sys/health')",
+                ], environment: environment)
+            #expect(curl.succeeded, "\(curl.text)")
+            #expect(Files.exists(scope.path("tls-secrets")))
+            try Files.remove(scope.path("tls-secrets"))
+
+            let plugin = try await vault.node.serve(environment: environment)
+            let server = try await vault.node.apiServer()
+            try await server.ask("boot", ["within": 60])
+            #expect(!Files.exists(scope.path("tls-secrets")))
+            try await plugin.stop()
+        }
+    }
+
     @Test("in the configuration it costs at most 5 MB of memory")
     func memory() async throws {
         try await TestScope.with { scope in

@@ -45,7 +45,7 @@ class Vault:
         if path == "sys/health":
             # The root namespace has it alone.
             if request.namespace:
-                raise Refusal(404, "unsupported path")
+                raise Refusal(400, "operation unavailable in namespaces")
             return self.health()
         if self.sealed:
             raise Refusal(503, "Vault is sealed")

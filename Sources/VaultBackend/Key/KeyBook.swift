@@ -40,7 +40,15 @@ final class KeyBook: Sendable {
     var key: TransitKey? { state.withLock { $0.key } }
 
     /// Vault shows it so now.
-    func update(_ key: TransitKey?) { state.withLock { $0.key = key } }
+    func update(_ key: TransitKey?) {
+        state.withLock { state in
+            state.key = key
+            guard let key else { return }
+            for index in state.entries.indices where state.entries[index].match(key) == .same {
+                state.entries[index].known = key.created
+            }
+        }
+    }
 
     /// Whether a recipient could be this key, as far as can be told without Vault.
     func serves(_ recipient: Recipient) -> Bool {

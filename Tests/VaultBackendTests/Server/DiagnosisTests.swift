@@ -43,6 +43,25 @@ extension VaultBackendSuites {
                 #expect(!has(.error, "/encrypt/"))
                 #expect(has(.warning, "allows \(vault.mount)/keys/\(vault.key)/config"))
                 #expect(has(.warning, "allows to delete"))
+                for call in ["trim", "import", "soft-delete"] {
+                    #expect(has(.warning, "allows \(vault.mount)/keys/\(vault.key)/\(call)"), "\(call)")
+                }
+                #expect(!has(.warning, "to create by") && !has(.warning, "restore") && !has(.warning, "sys/"))
+                try await vault.setPolicy(
+                    """
+                    path "transit/*" { capabilities = ["create", "read", "update"] }
+                    path "sys/mounts/*" { capabilities = ["delete"] }
+                    path "sys/remount" { capabilities = ["update"] }
+                    """)
+                let all = try await self.findings(vault, login)
+                for text in [
+                    "to create by \(vault.mount)/encrypt/", "\(vault.mount)/restore,", "\(vault.mount)/restore/",
+                    "/backup/", "/export/", "sys/mounts/", "sys/remount",
+                ] {
+                    #expect(
+                        all.contains { $0.severity == .warning && $0.subject == "policy" && $0.detail.contains(text) },
+                        "\(text)")
+                }
                 let root = try await self.findings(vault, .tokenFile(vault.scope.path("root-token")))
                 #expect(root.contains { $0.severity == .warning && $0.detail.contains("root token") })
             }

@@ -166,6 +166,84 @@ extension VaultBackendSuites {
             }
         }
 
+        @Test("that was made anew is not taken for the one whose seals have opened, when the pinned version is hidden")
+        func anewAfterProof() async throws {
+            try await TestVault.with(.standIn) { vault in
+                let kek = try KEK.generate()
+                let path = "\(vault.mount)/keys/\(vault.key)"
+                func rotate(_ times: Int, minimum: Int) async throws {
+                    for _ in 0..<times { try await vault.asRoot(.post, "\(path)/rotate", "{}") }
+                    try await vault.asRoot(
+                        .post, "\(path)/config", "{\"min_decryption_version\":\(minimum),\"deletion_allowed\":true}")
+                }
+                let first = try await vault.backend()
+                let recipient = try await first.recipient()
+                try await rotate(1, minimum: 1)
+                let seal = try await first.seal(kek)
+                try await rotate(0, minimum: 2)
+                let second = try await vault.backend()
+                #expect(try await second.open(seal).id == kek.id)
+                for backend in [first, second] {
+                    // The pin is hidden, and each look shows a version of the look before.
+                    #expect(try await backend.seal(kek).recipient == recipient)
+                }
+                try await rotate(1, minimum: 2)
+                for backend in [first, second] { _ = try await backend.recipient() }
+                try await rotate(0, minimum: 3)
+                for backend in [first, second] { #expect(try await backend.seal(kek).recipient == recipient) }
+
+                try await vault.asRoot(.delete, path)
+                try vault.played.control("clock", "{\"seconds\":60}")
+                try await vault.asRoot(.post, path, "{}")
+                try await rotate(3, minimum: 3)
+                for backend in [first, second] {
+                    let sealing = await sealingError { _ = try await backend.seal(kek, to: recipient, until: soon) }
+                    #expect(sealing?.errorClass == .operatorMustAct, "\(sealing?.description ?? "none")")
+                    #expect(await sealingError { _ = try await backend.refreshed(seal, until: soon) } != nil)
+                    #expect(try await backend.recipient().id != recipient.id)
+                    #expect(await sealingError { _ = try await backend.open(seal) }?.errorClass == .permanent)
+                    await backend.end()
+                }
+            }
+        }
+
+        @Test("that was made anew is named as such to who opens a seal first")
+        func anewOpening() async throws {
+            try await TestVault.with(.standIn) { vault in
+                let backend = try await vault.backend()
+                let seal = try await backend.seal(try KEK.generate())
+                let path = "\(vault.mount)/keys/\(vault.key)"
+                try await vault.asRoot(.post, "\(path)/config", "{\"deletion_allowed\":true}")
+                try await vault.asRoot(.delete, path)
+                try vault.played.control("clock", "{\"seconds\":60}")
+                try await vault.asRoot(.post, path, "{}")
+                let error = await sealingError { _ = try await backend.open(seal) }
+                #expect(error?.errorClass == .permanent && error?.hint?.contains("made anew") == true)
+                await backend.end()
+            }
+        }
+
+        @Test(
+            "that nobody says is safe is not taken for safe",
+            arguments: [
+                #""derived":false,"allow_plaintext_backup":false"#, #""exportable":false,"derived":false"#,
+                #""exportable":false,"allow_plaintext_backup":false"#,
+                #""exportable":"true","derived":false,"allow_plaintext_backup":false"#,
+                #""exportable":null,"derived":false,"allow_plaintext_backup":false"#,
+                #""exportable":true,"exportable":false,"derived":false,"allow_plaintext_backup":false"#,
+            ])
+        func unsaid(_ flags: String) async throws {
+            let text = #"{"data":{"type":"aes256-gcm96","keys":{"1":5},"latest_version":1,\#(flags)}}"#
+            let buffer = WipedBuffer(limit: 4096)
+            let bytes = Array(text.utf8)
+            #expect(bytes.span.withUnsafeBytes { buffer.append($0) })
+            let document = try #require(JSONDocument(buffer))
+            let error = #expect(throws: VaultError.self) {
+                try TransitKey(VaultAnswer(status: 200, document: document), "GET x")
+            }
+            #expect(error?.errorClass == .operatorMustAct && error?.message.contains("does not say") == true)
+        }
+
         @Test("whose versions change while it is used is told by the answers, not by a later look")
         func race() async throws {
             try await TestVault.with(.standIn) { vault in

@@ -48,6 +48,24 @@ struct FormatTests {
         #expect(text.filter { !$0.isWhitespace }.contains("description=\(hex)"))
     }
 
+    @Test("the commands of docs/vault.md write no file that is open to everybody, not even for a moment")
+    func commands() throws {
+        let text = try Files.readText(PackageSources.root + "/docs/vault.md")
+        var writes = 0
+        // Every other part is between ``` and ```.
+        for (index, block) in text.split(separator: "```", omittingEmptySubsequences: false).enumerated()
+        where index % 2 == 1 {
+            var isMasked = false
+            for line in block.split(separator: "\n") {
+                if line == "umask 077" { isMasked = true }
+                guard line.contains(" > ") else { continue }
+                writes += 1
+                #expect(isMasked, "\(line)")
+            }
+        }
+        #expect(writes >= 2)
+    }
+
     @Test(
         "a seal tells the version that made it",
         arguments: [
