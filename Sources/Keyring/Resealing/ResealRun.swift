@@ -58,10 +58,16 @@ struct ResealRun: Sendable {
             let error = SealingError(.retry, "a seal is being made or checked and does not end", hint: nil)
             return Told(member: index, hasTurn: false, recipients: .failure(error))
         }
-        let generateKeys = options.generateKeys
         // An operator who names the backend, or has keys made, has done something about it: what it failed with before, such
         // as a key that it had not, is no answer to that.
-        if generateKeys || options.backend == member.backend.name { member.breaker.letOneIn() }
+        if options.generateKeys || options.backend == member.backend.name { member.breaker.letOneIn() }
+        return await tell(index)
+    }
+
+    /// What the backend says its sealing keys are; the caller has its turn.
+    private func tell(_ index: Int) async -> Told {
+        let member = service.chain.members[index]
+        let generateKeys = options.generateKeys
         let outcome = await member.call("recipients", until: until) { (backend, until) throws(SealingError) in
             try await backend.recipients(generateMissingKey: generateKeys, until: until)
         }
@@ -122,8 +128,11 @@ struct ResealRun: Sendable {
                 }
             }
             guard !known.isEmpty, ids.isDisjoint(with: known) else { continue }
-            // Another policy, say, of the same TPM.
-            if case .success(.some) = await service.openOne(active, told[index].member, until: until) { continue }
+            // Another policy, say, of the same TPM. Now that it has opened a seal it may know the key that it is known by.
+            if case .success(.some) = await service.openOne(active, told[index].member, until: until) {
+                told[index] = await tell(told[index].member)
+                continue
+            }
             told[index].recipients = .failure(
                 SealingError(
                     .operatorMustAct,
