@@ -37,6 +37,15 @@ public protocol SealingBackend: Sendable {
     /// Opens a seal. The caller compares the KEK's ID with the one it expects.
     func unseal(_ seal: Seal, until: ContinuousClock.Instant) async throws(SealingError) -> KEK
 
+    /// Whether its sealing keys get new versions, to which a seal can be moved (`refreshed`). False unless a backend says
+    /// otherwise.
+    var hasKeyVersions: Bool { get }
+
+    /// The same KEK sealed under the newest version of the seal's key, when an older version made the seal; nil when it is
+    /// up to date. To the same recipient. The caller opens the new seal before it replaces anything. Asked only where
+    /// keys have versions.
+    func refreshed(_ seal: Seal, until: ContinuousClock.Instant) async throws(SealingError) -> Seal?
+
     /// Unseals a canary made for the purpose, reopening the device if need be. Never tries a refused PIN again.
     func probe(until: ContinuousClock.Instant) async throws(SealingError)
 
@@ -52,6 +61,10 @@ extension SealingBackend {
     public var canUnseal: Bool { true }
     /// None.
     public func localRecipients(until: ContinuousClock.Instant) async throws(SealingError) -> [Recipient] { [] }
+    /// False.
+    public var hasKeyVersions: Bool { false }
+    /// Nil.
+    public func refreshed(_ seal: Seal, until: ContinuousClock.Instant) async throws(SealingError) -> Seal? { nil }
 }
 
 /// One line of `trousseau doctor`.

@@ -135,6 +135,9 @@ public final class VaultBackend: SealingBackend {
         }
     }
 
+    /// True.
+    public var hasKeyVersions: Bool { true }
+
     /// The same seal under the key's latest version, when an older one made it; nil when it is up to date.
     ///
     /// Vault does it by itself (`rewrap`); the caller opens the new seal before it drops the old one.

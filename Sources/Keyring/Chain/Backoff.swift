@@ -8,6 +8,9 @@ enum Backoff {
     /// For a device that is away or wants its operator: asking costs nothing there, since the backend itself paces how
     /// often it opens the device and never tries a refused PIN again; and it should serve soon after it is back.
     static let longestPoll = Duration.seconds(5)
+    /// Before a seal is tried again that was refused for good, the first time and at most: what made the device refuse it
+    /// may change without anybody saying so here (a policy's signature, a key that was put back), but seldom does.
+    static let refusal = (shortest: Duration.seconds(300), longest: Duration.seconds(1800))
 
     /// - Parameters:
     ///   - failures: from 1.
@@ -18,7 +21,15 @@ enum Backoff {
             case .retry, .permanent: longest
             case .reopen, .operatorMustAct: longestPoll
             }
-        let doublings = min(max(failures, 1) - 1, 8)
-        return min(shortest * (1 << doublings), limit) * factor
+        return doubled(shortest, failures, limit) * factor
+    }
+
+    /// How long a seal stays refused after the n-th refusal in a row.
+    static func refusal(after refusals: Int, factor: Double) -> Duration {
+        doubled(refusal.shortest, refusals, refusal.longest) * factor
+    }
+
+    private static func doubled(_ first: Duration, _ times: Int, _ limit: Duration) -> Duration {
+        min(first * (1 << min(max(times, 1) - 1, 8)), limit)
     }
 }

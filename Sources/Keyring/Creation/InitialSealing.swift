@@ -27,7 +27,8 @@ enum InitialSealing {
             var reports = seals.map {
                 SealReport(
                     recipientID: $0.recipient.id, kind: kind, backend: backend,
-                    state: isVerified ? .verified : .unverified, age: isVerified ? .zero : nil)
+                    state: isVerified ? .verified : .unverified, age: isVerified ? .zero : nil,
+                    verifiedBy: isVerified ? backend : nil)
             }
             reports += local.map { SealReport($0, kind: kind, backend: backend) }
             if let error {

@@ -18,12 +18,14 @@ enum RecoverySealing {
             for recipient in outcome.seals.map(\.recipient) {
                 var report = SealReport(
                     recipientID: recipient.id, kind: recipient.kind, backend: member.backend.name,
-                    state: member.backend.canUnseal ? .verified : .unverified)
+                    state: member.backend.canUnseal ? .verified : .unverified,
+                    verifiedBy: member.backend.canUnseal ? member.backend.name : nil)
                 do throws(SealingError) {
                     if let seal = try await missingSeal(of: kept.trusted.kek, record, member, recipient) {
                         record = try setting(seal, record, kept.trusted.kek)
                     }
                 } catch {
+                    report.verifiedBy = nil
                     report.state = record.entry(for: recipient.id)?.isTombstone == true ? .tombstone : .missing
                     report.problem = "\(error)"
                 }
@@ -55,7 +57,8 @@ enum RecoverySealing {
         return (record, local, reports)
     }
 
-    /// The seal that the record has not; nil when it has one, which opens if the backend opens any.
+    /// The seal that the record has not; nil when it has one, which opens if the backend opens any. One that was made under
+    /// another policy or description of the key is made anew.
     private static func missingSeal(
         of kek: KEK, _ record: Record, _ member: SealingChain.Member, _ recipient: Recipient
     ) async throws(SealingError) -> Seal? {
@@ -64,6 +67,9 @@ enum RecoverySealing {
                 throw SealingError(.permanent, "recipient \(recipient.id) was removed from the keyring")
             }
             if !member.backend.canUnseal { return nil }
+            let isOutdated = seal.recipient != recipient
+            if isOutdated, case .success(let new) = await member.makeSeal(kek, to: recipient).result { return new }
+            // `status` says of an outdated one that it is.
             if case .success = await member.verify(seal, is: kek).result { return nil }
         }
         return try await member.makeSeal(kek, to: recipient).result.get()

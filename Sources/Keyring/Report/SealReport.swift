@@ -26,13 +26,17 @@ public struct SealReport: Sendable, Hashable {
     public var state: State
     /// How long ago it was verified, by a monotonic clock; nil unless it is.
     public var age: Duration?
-    /// Why it is missing, or did not open when it was tried last.
+    /// The backend that verified it then.
+    public var verifiedBy: String?
+    /// Whether `reseal` would put another one in its place, or remove it: it was made under another policy, say.
+    public var isOutdated: Bool
+    /// Why it is missing, outdated, or did not open when it was tried last.
     public var problem: String?
 
     /// A report.
     public init(
         recipientID: String?, kind: String, backend: String?, isLocal: Bool = false, state: State,
-        age: Duration? = nil, problem: String? = nil
+        age: Duration? = nil, verifiedBy: String? = nil, isOutdated: Bool = false, problem: String? = nil
     ) {
         self.recipientID = recipientID
         self.kind = kind
@@ -40,6 +44,8 @@ public struct SealReport: Sendable, Hashable {
         self.isLocal = isLocal
         self.state = state
         self.age = age
+        self.verifiedBy = verifiedBy
+        self.isOutdated = isOutdated
         self.problem = problem
     }
 }
@@ -50,6 +56,6 @@ extension SealReport {
         self.init(
             recipientID: made.seal.recipient.id, kind: kind, backend: backend, isLocal: true,
             state: made.isVerified ? .verified : .unverified, age: made.isVerified ? .zero : nil,
-            problem: made.problem)
+            verifiedBy: made.isVerified ? backend : nil, problem: made.problem)
     }
 }

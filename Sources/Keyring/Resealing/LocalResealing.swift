@@ -12,20 +12,21 @@ extension ResealRun {
     ) async -> ([Row], Bool) {
         let member = service.chain.members[index]
         let kekID = kek.trusted.identity.kekID
-        let there = local(kek).filter { member.backend.serves($0.recipient) }
+        let there = service.state.withLock { $0.keks[kekID]?.localSeals(of: member.backend) ?? [] }
         var result: [Row] = []
         var opened: [Recipient] = []
         var refused: [(recipient: Recipient, reason: String)] = []
         for recipient in wanted where options.backend != member.backend.name {
-            guard let seal = there.first(where: { $0.recipient.id == recipient.id }) else { continue }
+            // One under another policy is made anew.
+            guard let seal = there.first(where: { $0.recipient == recipient }) else { continue }
             let outcome = await member.verify(seal, is: kek.trusted.kek, until: until)
             let key = KEKState.SealKey(recipient.id, isLocal: true)
             switch outcome.error {
             case nil:
-                service.verified(kekID, key, problem: nil)
+                service.verified(kekID, key, by: index, problem: nil)
                 opened.append(recipient)
             case .some(let error) where error.errorClass == .permanent:
-                service.verified(kekID, key, problem: error.message)
+                service.verified(kekID, key, by: index, problem: error.message)
                 refused.append((recipient, error.message))
             case .some(let error):
                 return ([failed(kek, index, recipient, error, keeps: true, isLocal: true)], false)
@@ -42,16 +43,30 @@ extension ResealRun {
         let isOpened = !opened.isEmpty || rows.contains { $0.kekID == kekID && $0.isVerified }
         let made = await member.makeLocalSeals(
             kek.trusted.kek, to: missing, besideAnOpenedOne: isOpened, until: until)
-        if let problem = service.storeLocally(made.made, kek) {
+        let (stored, problem) = service.storeLocally(made.made, kek, by: index)
+        if let problem {
             let error = SealingError(.permanent, problem)
             return (result + missing.map { failed(kek, index, $0, error, isLocal: true) }, true)
         }
-        service.state.withLock { $0.keks[kekID]?.localRefusals[index] = nil }
+        service.state.withLock { $0.keks[kekID]?.refuseLocally(index, nil, service.pacing) }
+        let hasOpened = !opened.isEmpty || made.made.contains(where: \.isVerified)
         for made in made.made {
-            let wasThere = there.contains { $0.recipient.id == made.seal.recipient.id }
+            let recipient = made.seal.recipient
+            guard stored.contains(recipient.id) else {
+                // It was not opened, and what is there may be what opens.
+                let reason = "the new one does not open now: \(made.problem ?? "")"
+                result.append(
+                    hasOpened
+                        ? row(
+                            kek, index, recipient, .kept, isLocal: true,
+                            note: "\(reason); the seal that is there was kept")
+                        : failed(kek, index, recipient, SealingError(.permanent, reason), keeps: true, isLocal: true))
+                continue
+            }
+            let wasThere = there.contains { $0.recipient.id == recipient.id }
             result.append(
                 row(
-                    kek, index, made.seal.recipient, wasThere ? .renewed : .added, isVerified: made.isVerified,
+                    kek, index, recipient, wasThere ? .renewed : .added, isVerified: made.isVerified,
                     isLocal: true, note: made.problem))
         }
         if let error = made.error {
@@ -81,12 +96,12 @@ extension ResealRun {
         }
     }
 
-    /// Removes the local seals of backends that only unseal, after their recipients were removed from the record.
-    func retireLocally(_ kek: OpenedKEK) -> [Row] {
-        local(kek).compactMap { seal -> Row? in
-            guard let member = retiringMember(seal.recipient) else { return nil }
-            let problem = service.dropLocally(seal)
-            return row(kek, member, seal.recipient, problem == nil ? .dropped : .failed, isLocal: true, note: problem)
+    /// Removes local seals, after their recipients were removed from the record.
+    func retireLocally(_ kek: OpenedKEK, _ retiring: [Retiring]) -> [Row] {
+        retiring.map { one in
+            let problem = service.dropLocally(one.seal)
+            return row(
+                kek, one.member, one.seal.recipient, problem == nil ? .dropped : .failed, isLocal: true, note: problem)
         }
     }
 

@@ -58,10 +58,16 @@ struct ResealRun: Sendable {
             let error = SealingError(.retry, "a seal is being made or checked and does not end", hint: nil)
             return Told(member: index, hasTurn: false, recipients: .failure(error))
         }
-        let generateKeys = options.generateKeys
         // An operator who names the backend, or has keys made, has done something about it: what it failed with before, such
         // as a key that it had not, is no answer to that.
-        if generateKeys || options.backend == member.backend.name { member.breaker.letOneIn() }
+        if options.generateKeys || options.backend == member.backend.name { member.breaker.letOneIn() }
+        return await tell(index)
+    }
+
+    /// What the backend says its sealing keys are; the caller has its turn.
+    private func tell(_ index: Int) async -> Told {
+        let member = service.chain.members[index]
+        let generateKeys = options.generateKeys
         let outcome = await member.call("recipients", until: until) { (backend, until) throws(SealingError) in
             try await backend.recipients(generateMissingKey: generateKeys, until: until)
         }
@@ -122,8 +128,11 @@ struct ResealRun: Sendable {
                 }
             }
             guard !known.isEmpty, ids.isDisjoint(with: known) else { continue }
-            // Another policy, say, of the same TPM.
-            if case .success(.some) = await service.openOne(active, told[index].member, until: until) { continue }
+            // Another policy, say, of the same TPM. Now that it has opened a seal it may know the key that it is known by.
+            if case .success(.some) = await service.openOne(active, told[index].member, until: until) {
+                told[index] = await tell(told[index].member)
+                continue
+            }
             told[index].recipients = .failure(
                 SealingError(
                     .operatorMustAct,
@@ -166,28 +175,60 @@ struct ResealRun: Sendable {
         case .success(let recipients):
             var broken = false
             for kek in keks {
-                for recipient in recipients {
-                    guard !broken else {
-                        let error = SealingError(.retry, "not tried, since the backend had failed")
-                        rows.append(failed(kek, told.member, recipient, error))
-                        continue
+                let record = record(of: kek)
+                let removed = recipients.filter { record?.entry(for: $0.id)?.isTombstone == true }
+                for recipient in recipients where !removed.contains(recipient) {
+                    rows.append(await seal(kek, told.member, recipient, unless: &broken))
+                }
+                if !told.local.isEmpty {
+                    if broken {
+                        rows += told.local.map { failed(kek, told.member, $0, ResealRun.notTried, isLocal: true) }
+                    } else {
+                        let (local, goesOn) = await sealLocally(kek, told.member, told.local, beside: rows)
+                        rows += local
+                        broken = !goesOn
                     }
-                    let (row, goesOn) = await seal(kek, told.member, recipient)
-                    rows.append(row)
-                    broken = !goesOn
                 }
-                guard !told.local.isEmpty else { continue }
-                guard !broken else {
-                    let error = SealingError(.retry, "not tried, since the backend had failed")
-                    rows += told.local.map { failed(kek, told.member, $0, error, isLocal: true) }
-                    continue
+                for recipient in removed {
+                    if let error = standing(kek, told.member, recipient, after: rows) {
+                        rows.append(failed(kek, told.member, recipient, error))
+                    } else {
+                        rows.append(await seal(kek, told.member, recipient, unless: &broken))
+                    }
                 }
-                let (local, goesOn) = await sealLocally(kek, told.member, told.local, beside: rows)
-                rows += local
-                broken = !goesOn
             }
         }
         return rows
+    }
+
+    private static let notTried = SealingError(.retry, "not tried, since the backend had failed")
+
+    private func seal(
+        _ kek: OpenedKEK, _ member: Int, _ recipient: Recipient, unless broken: inout Bool
+    ) async -> Row {
+        guard !broken else { return failed(kek, member, recipient, ResealRun.notTried) }
+        let (row, goesOn) = await seal(kek, member, recipient)
+        broken = !goesOn
+        return row
+    }
+
+    /// Why a recipient that was removed stays so; nil when it comes back.
+    ///
+    /// It does for a device that wanted its seals to stay on this node (`Retirement`) and wants that no more, if the operator
+    /// names it and it has opened such a seal of the KEK in this run: it then gets nothing that it has not.
+    private func standing(
+        _ kek: OpenedKEK, _ index: Int, _ recipient: Recipient, after rows: [Row]
+    ) -> SealingError? {
+        let name = service.chain.members[index].backend.name
+        let hasLocal = rows.contains {
+            $0.backend == name && $0.kekID == kek.trusted.identity.kekID && $0.isLocal && $0.isVerified
+        }
+        if hasLocal, options.backend == name { return nil }
+        return SealingError(
+            .operatorMustAct, "recipient \(recipient.id) was removed from the keyring",
+            hint: hasLocal
+                ? "if that was because the backend wanted a PIN, and wants it no more: reseal --backend \(name)"
+                : "give the backend a sealing key of its own")
     }
 
     /// - Returns: also whether the backend is worth another call.
@@ -195,49 +236,98 @@ struct ResealRun: Sendable {
         let member = service.chain.members[index]
         let kekID = kek.trusted.identity.kekID
         let entry = record(of: kek)?.entry(for: recipient.id)
-        if entry?.isTombstone == true {
-            let error = SealingError(
-                .operatorMustAct, "recipient \(recipient.id) was removed from the keyring",
-                hint: "give the backend a sealing key of its own")
-            return (failed(kek, index, recipient, error), true)
-        }
         var reason: String?
         if let old = entry?.seal(of: kekID), options.backend != member.backend.name {
-            guard member.backend.canUnseal else {
-                return (row(kek, index, recipient, .kept, note: "its key is kept elsewhere: not opened here"), true)
-            }
-            let outcome = await member.verify(old, is: kek.trusted.kek, until: until)
-            switch outcome.result {
-            case .success:
-                verified(kekID, recipient)
-                return (row(kek, index, recipient, .kept, isVerified: true), true)
-            case .failure(let error) where error.errorClass == .permanent:
-                reason = "the old seal did not open: \(error.message)"
-            case .failure(let error):
-                return (failed(kek, index, recipient, error, keeps: true), false)
+            switch await keep(kek, index, recipient, old) {
+            case .done(let row, let goesOn): return (row, goesOn)
+            case .remake(let why): reason = why
             }
         }
+        let isThere = entry?.isTombstone == false
         let made = await member.makeSeal(kek.trusted.kek, to: recipient, until: until)
         do throws(SealingError) {
-            let seal = try made.result.get()
-            if let problem = service.change(
-                kek,
-                { (record) throws(FormatError) in
-                    try record.setting(seal, under: kek.trusted.kek)
-                })
-            {
-                throw SealingError(.permanent, problem)
-            }
+            try publish(try made.result.get(), kek, by: index)
         } catch {
-            return (failed(kek, index, recipient, error, keeps: entry != nil), error.errorClass == .permanent)
+            return (failed(kek, index, recipient, error, keeps: isThere), error.errorClass == .permanent)
         }
         service.state.withLock { $0.health[index].healingProblem = nil }
-        if member.backend.canUnseal { verified(kekID, recipient) }
         return (
             row(
-                kek, index, recipient, entry == nil ? .added : .renewed, isVerified: member.backend.canUnseal,
+                kek, index, recipient, isThere ? .renewed : .added, isVerified: member.backend.canUnseal,
                 note: member.backend.canUnseal ? reason : "its key is kept elsewhere: not opened here"), true
         )
+    }
+
+    /// What becomes of a seal that is there.
+    private enum Kept {
+        case done(Row, Bool)
+        /// It has to be made anew, and why.
+        case remake(String)
+    }
+
+    /// Opens a seal, and publishes it under the newest version of its key. This node's own version of it comes first.
+    private func keep(_ kek: OpenedKEK, _ index: Int, _ recipient: Recipient, _ old: Seal) async -> Kept {
+        let member = service.chain.members[index]
+        let isOutdated = old.recipient != recipient
+        guard member.backend.canUnseal else {
+            var note = "its key is kept elsewhere: not opened here"
+            if isOutdated { note += "; its description has changed: --backend \(member.backend.name) makes it anew" }
+            return .done(row(kek, index, recipient, .kept, note: note), true)
+        }
+        if isOutdated { return .remake("the old seal was made under another policy or description of the key") }
+        let kekID = kek.trusted.identity.kekID
+        let own = service.state.withLock { $0.keks[kekID]?.refreshed(recipient.id) }
+        var best: Seal?
+        var refusal = ""
+        for seal in [own, old].compactMap(\.self) where best == nil {
+            let error = await member.verify(seal, is: kek.trusted.kek, until: until).error
+            switch error?.errorClass {
+            case nil:
+                service.verified(kekID, KEKState.SealKey(recipient.id, isLocal: seal == own), by: index, problem: nil)
+                best = seal
+            case .permanent: refusal = error?.message ?? ""
+            default:
+                guard let error else { continue }
+                return .done(failed(kek, index, recipient, error, keeps: true), false)
+            }
+        }
+        guard var best else { return .remake("the old seal did not open: \(refusal)") }
+        // One that does not open, or that the record has, is of no use.
+        if let own, best != own || own.bytes == old.bytes { _ = service.dropLocally(own) }
+        let refreshed = await member.refresh(best, of: kek.trusted.kek, until: until)
+        if case .success(let new?) = refreshed.result { best = new }
+        let left = refreshed.error.map { "not moved to the newest version of its key: \($0.message)" }
+        let goesOn = refreshed.error.map { $0.errorClass == .permanent } ?? true
+        guard best.bytes != old.bytes else {
+            return .done(
+                row(kek, index, recipient, .kept, isVerified: true, note: left, hint: refreshed.error?.hint), goesOn)
+        }
+        do throws(SealingError) {
+            try publish(best, kek, by: index)
+        } catch {
+            return .done(failed(kek, index, recipient, error, keeps: true), true)
+        }
+        return .done(
+            row(
+                kek, index, recipient, .renewed, isVerified: true,
+                note: left ?? "moved to the newest version of its key", hint: refreshed.error?.hint), goesOn)
+    }
+
+    /// Puts a seal that counts into the record. This node's own version of it is of no use any more.
+    func publish(_ seal: Seal, _ kek: OpenedKEK, by index: Int) throws(SealingError) {
+        let problem = service.change(kek) { (record) throws(FormatError) in
+            try record.setting(seal, under: kek.trusted.kek)
+        }
+        if let problem { throw SealingError(.permanent, problem) }
+        let kekID = kek.trusted.identity.kekID
+        service.state.withLock { $0.keks[kekID]?.refreshProblems[seal.recipient.id] = nil }
+        if service.chain.members[index].backend.canUnseal {
+            service.verified(kekID, KEKState.SealKey(seal.recipient.id, isLocal: false), by: index, problem: nil)
+        }
+        if let own = service.state.withLock({ $0.keks[kekID]?.refreshed(seal.recipient.id) }) {
+            // The one in the record is as new: that this one stays, too, would do no harm.
+            _ = service.dropLocally(own)
+        }
     }
 }
 
@@ -264,9 +354,5 @@ extension ResealRun {
     ) -> Row {
         let note = error.message + (keeps ? "; the seal that is there was kept" : "")
         return row(kek, member, recipient, .failed, isLocal: isLocal, note: note, hint: error.hint)
-    }
-
-    private func verified(_ kekID: KEKID, _ recipient: Recipient) {
-        service.verified(kekID, KEKState.SealKey(recipient.id, isLocal: false), problem: nil)
     }
 }

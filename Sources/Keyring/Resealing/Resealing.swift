@@ -28,7 +28,7 @@ extension KeyringService {
         let before = state.withLock { $0.active?.publication.keyID }
         let run = ResealRun(service: self, options: options, until: until)
         var rows = await run.sealAll()
-        rows += run.retire(after: rows)
+        rows += await run.retire(after: rows)
         rows += run.remaining(beside: rows)
         _ = publish()
         let order = Dictionary(
@@ -61,7 +61,11 @@ extension KeyringService {
 
     /// One attempt at every KEK that is not open.
     private func openForResealing(until: ContinuousClock.Instant) async throws(KeyringError) {
-        let active = state.withLock { $0.roles.active.kekID }
+        // What was refused for good may open now: the operator has done something about it, or wants to know.
+        let active = state.withLock { state in
+            for kekID in state.keks.keys { state.keks[kekID]?.forgetRefusals() }
+            return state.roles.active.kekID
+        }
         switch await open(active, until: until, isForced: true) {
         case .success: break
         case .failure(let trouble): throw KeyringError(.notOpen, trouble.reason, hint: trouble.hint)

@@ -1,8 +1,10 @@
 /// What the service knows of one backend beside how its calls went (`CallHistory`).
 struct BackendHealth: Sendable {
-    /// Its sealing key, once it has told it.
+    /// Its sealing key, once it has told it and as long as it has not been away.
     var recipients: [Recipient]?
-    /// Its recipients of this node, once it has told them and as long as it has not been away.
+    /// When it is asked for that again, if it did not tell.
+    var askAt: ContinuousClock.Instant?
+    /// Its recipients of this node, as above.
     var localRecipients: [Recipient]?
     /// Why its missing seal could not be made.
     var healingProblem: String?

@@ -16,12 +16,6 @@ struct KEKState: Sendable {
         }
     }
 
-    /// When a seal was opened and compared last, and why it did not open if it did not.
-    struct Verification: Sendable {
-        let at: ContinuousClock.Instant
-        let problem: String?
-    }
-
     /// One who waits for the KEK.
     typealias Waiter = Race<Result<OpenedKEK, Trouble>?>
 
@@ -42,11 +36,15 @@ struct KEKState: Sendable {
     private(set) var failures = 0
     /// Not to be asked for before, except by the background.
     private(set) var retryAt: ContinuousClock.Instant?
-    /// Seals that will never open with the member they were tried with, and why.
-    var refused: [SealCandidate: SealingError] = [:]
+    /// Seals that did not open with the member they were tried with.
+    private var refused: [SealCandidate: Refusal] = [:]
     var verifications: [SealKey: Verification] = [:]
-    /// Members whose local seals could not be made, for good as far as is known, and why.
-    var localRefusals: [Int: String] = [:]
+    /// When they are to be looked after next.
+    var due: [SealKey: [SealUpkeep: ContinuousClock.Instant]] = [:]
+    /// Why seals of the record were not moved to the newest version of their keys, by their recipients' IDs.
+    var refreshProblems: [String: String] = [:]
+    /// Members whose local seals could not be made.
+    private(set) var localRefusals: [Int: Refusal] = [:]
     /// A record, or the roles that name it, that did not fit the KEK: not to be opened again as long as they are the same.
     var rejection: (record: Record, roles: Roles, trouble: Trouble)?
     private(set) var isOpening = false
@@ -101,10 +99,31 @@ struct KEKState: Sendable {
         return Array(waiters.values)
     }
 
+    /// Notes that a seal was refused for good: it is left alone for a while.
+    mutating func refuse(_ candidate: SealCandidate, _ error: SealingError, _ pacing: Pacing) {
+        refused[candidate] = Refusal(error, after: refused[candidate], pacing)
+    }
+
+    /// Why a seal is not to be tried now; nil when it is.
+    func refusal(of candidate: SealCandidate, _ now: ContinuousClock.Instant) -> SealingError? {
+        refused[candidate].flatMap { $0.holds(now) ? $0.error : nil }
+    }
+
+    /// Notes that a member's local seals could not be made, or with nil that they were.
+    mutating func refuseLocally(_ member: Int, _ error: SealingError?, _ pacing: Pacing) {
+        localRefusals[member] = error.map { Refusal($0, after: localRefusals[member], pacing) }
+    }
+
     /// A backend that came back may be another device: what it refused may open now.
     mutating func forgetRefusals(of member: Int) {
         refused = refused.filter { $0.key.member != member }
         localRefusals[member] = nil
+    }
+
+    /// An operator wants everything to be tried now.
+    mutating func forgetRefusals() {
+        refused = [:]
+        localRefusals = [:]
     }
 
     /// Forgets the KEK.

@@ -31,9 +31,11 @@ extension KeyringService {
 
     /// The wanted recipients of this node that the KEK has no seal to; all of them when none of its seals opens.
     func missingLocally(_ kek: OpenedKEK, _ index: Int, _ wanted: [Recipient]) -> [Recipient] {
-        guard let state = state.withLock({ $0.keks[kek.trusted.identity.kekID] }), state.localRefusals[index] == nil
+        let now = pacing.now()
+        guard let state = state.withLock({ $0.keks[kek.trusted.identity.kekID] }),
+            !(state.localRefusals[index]?.holds(now) ?? false)
         else { return [] }
-        let own = state.local.filter { chain.members[index].backend.serves($0.recipient) }
+        let own = state.localSeals(of: chain.members[index].backend)
         let areBroken =
             !own.isEmpty
             && own.allSatisfy {
@@ -51,8 +53,8 @@ extension KeyringService {
             switch await openOne(kek, index) {
             case .success(let name):
                 guard name != nil else {
-                    refuseLocally(
-                        kekID, index, "it opens no seal of KEK \(kekID): run trousseau reseal, which seals to its key")
+                    let reason = "it opens no seal of KEK \(kekID): run trousseau reseal, which seals to its key"
+                    refuseLocally(kekID, index, SealingError(.permanent, reason))
                     return true
                 }
                 isOpened = true
@@ -62,14 +64,14 @@ extension KeyringService {
         let made = await member.makeLocalSeals(
             kek.trusted.kek, to: recipients, besideAnOpenedOne: isOpened || hasOpenedLocally(kekID, index))
         if Task.isCancelled { return false }
-        if let failure = storeLocally(made.made, kek) {
-            refuseLocally(kekID, index, failure)
+        if let failure = storeLocally(made.made, kek, by: index).problem {
+            refuseLocally(kekID, index, SealingError(.permanent, failure))
             return true
         }
         if made.error == nil, !hasOpenedLocally(kekID, index), let problem = made.made.lazy.compactMap(\.problem).first
         {
-            // They are kept, and tried at the next start; made anew every minute they would be no better.
-            refuseLocally(kekID, index, problem)
+            // They are kept, and tried after a while; made anew every minute they would be no better.
+            refuseLocally(kekID, index, SealingError(.permanent, problem))
         }
         if let error = made.error {
             guard error.errorClass == .permanent else {
@@ -78,7 +80,7 @@ extension KeyringService {
                     ("reason", "\(error)"))
                 return false
             }
-            refuseLocally(kekID, index, error.message)
+            refuseLocally(kekID, index, error)
         }
         return true
     }
@@ -116,7 +118,7 @@ extension KeyringService {
         where candidate.member == index {
             let opened = await chain.members[index].verify(candidate.seal, is: kek.trusted.kek, until: until)
             guard let error = opened.error else {
-                verified(kekID, KEKState.SealKey(candidate), problem: nil)
+                verified(kekID, KEKState.SealKey(candidate), by: index, problem: nil)
                 return .success(candidate.seal.recipient.id)
             }
             guard error.errorClass == .permanent else { return .failure(error) }
@@ -127,38 +129,45 @@ extension KeyringService {
     /// Whether this process has opened a local seal of the KEK by this backend.
     func hasOpenedLocally(_ kekID: KEKID, _ index: Int) -> Bool {
         guard let kek = state.withLock({ $0.keks[kekID] }) else { return false }
-        return kek.local.contains { seal in
-            chain.members[index].backend.serves(seal.recipient)
-                && kek.isVerified(KEKState.SealKey(seal.recipient.id, isLocal: true))
+        return kek.localSeals(of: chain.members[index].backend).contains { seal in
+            kek.isVerified(KEKState.SealKey(seal.recipient.id, isLocal: true))
         }
     }
 
-    private func refuseLocally(_ kekID: KEKID, _ index: Int, _ reason: String) {
+    private func refuseLocally(_ kekID: KEKID, _ index: Int, _ error: SealingError) {
         log(
             .error, "a node-local seal was not made", ("backend", chain.members[index].backend.name),
-            ("kek", "\(kekID)"), ("reason", reason))
-        state.withLock { $0.keks[kekID]?.localRefusals[index] = reason }
+            ("kek", "\(kekID)"), ("reason", "\(error)"))
+        state.withLock { $0.keks[kekID]?.refuseLocally(index, error, pacing) }
     }
 
-    /// Puts seals that count into `local/`: on the disk first, then in memory.
+    /// Puts seals that count into `local/`: on the disk first, then in memory. One that has not opened takes no other
+    /// one's place: that may be the one that opens.
     ///
-    /// - Returns: why they were not all stored; nil when they were.
-    func storeLocally(_ seals: [LocalSealing.Made], _ kek: OpenedKEK) -> String? {
+    /// - Parameter index: of the member that has made them.
+    /// - Returns: the recipients of those that were stored, and why others were not that should have been.
+    func storeLocally(
+        _ seals: [LocalSealing.Made], _ kek: OpenedKEK, by index: Int
+    ) -> (stored: Set<String>, problem: String?) {
         let kekID = kek.trusted.identity.kekID
-        for made in seals {
+        let there = Set(state.withLock { $0.keks[kekID]?.local ?? [] }.map(\.recipient.id))
+        var stored: Set<String> = []
+        for made in seals where made.isVerified || !there.contains(made.seal.recipient.id) {
             let failure = changeLocally { (store) throws(StoreError) in
                 try store.writeLocalSeal(made.seal)
             } then: { state in
                 state.keks[kekID]?.local.removeAll { $0.recipient.id == made.seal.recipient.id }
                 state.keks[kekID]?.local.append(made.seal)
             }
-            if let failure { return failure }
-            verified(kekID, KEKState.SealKey(made.seal.recipient.id, isLocal: true), problem: made.problem)
+            if let failure { return (stored, failure) }
+            stored.insert(made.seal.recipient.id)
+            verified(
+                kekID, KEKState.SealKey(made.seal.recipient.id, isLocal: true), by: index, problem: made.problem)
             log(
                 .info, "a node-local seal was made", ("kek", "\(kekID)"), ("recipient", made.seal.recipient.id),
                 ("opened", made.isVerified ? "yes" : "not yet"))
         }
-        return nil
+        return (stored, nil)
     }
 
     /// Removes a local seal.
@@ -169,7 +178,7 @@ extension KeyringService {
             try store.removeLocalSeal(seal)
         } then: { state in
             state.keks[seal.kekID]?.local.removeAll { $0.recipient.id == seal.recipient.id }
-            state.keks[seal.kekID]?.verifications[KEKState.SealKey(seal.recipient.id, isLocal: true)] = nil
+            state.keks[seal.kekID]?.forget(KEKState.SealKey(seal.recipient.id, isLocal: true))
         }
     }
 

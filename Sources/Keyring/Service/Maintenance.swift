@@ -2,7 +2,8 @@ internal import Synchronization
 
 /// What is done for a backend while the keyring serves.
 extension KeyringService {
-    /// Probes the backend, fills its missing seal and opens its seals again from time to time, until cancelled.
+    /// Probes the backend, fills its missing seal, opens its seals again from time to time and moves them to the newest
+    /// versions of their keys, until cancelled. One call at a time.
     func maintain(_ member: Int) async {
         while !Task.isCancelled {
             // Opening a real seal says as much as a probe.
@@ -10,9 +11,13 @@ extension KeyringService {
             if history(member).isSilent(for: pacing.probeInterval * 0.7, pacing.now()) { await probe(member) }
             if history(member).state == .ok {
                 await inTurn(member) {
+                    await self.verifySeals(member)
+                    await self.learn(member)
                     await self.heal(member)
                     await self.sealLocally(member)
                     await self.verifySeals(member)
+                    await self.verifyOneOther(member)
+                    await self.refreshOne(member)
                 }
             }
             await pacing.pause(.maintenance(member), chain.members[member].breaker.pause())
@@ -38,37 +43,30 @@ extension KeyringService {
         }
     }
 
-    /// Opens the active KEK's seals of this backend that were not opened for a day, or never here.
-    private func verifySeals(_ member: Int) async {
-        let state = self.state.withLock { $0 }
-        guard let active = state.activeKEK, let kek = state.keks[active.trusted.identity.kekID] else { return }
-        let kekID = active.trusted.identity.kekID
-        let now = pacing.now()
-        for candidate in chain.candidates(local: kek.local, shared: kek.record.liveSeals)
-        where candidate.member == member {
-            let key = KEKState.SealKey(candidate)
-            if let last = kek.verifications[key], now - last.at < pacing.verifyInterval { continue }
-            let outcome = await chain.members[member].verify(candidate.seal, is: active.trusted.kek)
-            if Task.isCancelled { return }
-            switch outcome.result {
-            case .success:
-                verified(kekID, key, problem: nil)
-            case .failure(let error):
-                guard error.errorClass == .permanent else { return }
-                // Of several on this node one has to open: the others may be to a state that is past or to come.
-                let isOneOfSeveral = candidate.isLocal && hasOpenedLocally(kekID, member)
-                log(
-                    isOneOfSeveral ? .info : .error, "a seal does not open",
-                    ("backend", chain.members[member].backend.name),
-                    ("recipient", key.recipientID), ("reason", "\(error)"))
-                verified(kekID, key, problem: error.message)
+    /// Asks the backend for its sealing key, once, and again when it has been away: `status` compares it with that of the
+    /// seals. That it does not tell says nothing about its health.
+    private func learn(_ index: Int) async {
+        let member = chain.members[index]
+        let health = state.withLock { $0.health[index] }
+        guard !member.unsealOnly, health.recipients == nil, health.askAt.map({ $0 <= pacing.now() }) ?? true else {
+            return
+        }
+        let told = await member.call("recipients") { (backend, until) throws(SealingError) in
+            do throws(SealingError) {
+                return try await backend.recipients(generateMissingKey: false, until: until)
+            } catch {
+                guard error.errorClass == .operatorMustAct else { throw error }
+                throw SealingError(.permanent, error.message, hint: error.hint, cause: error.cause)
             }
         }
-    }
-
-    func verified(_ kekID: KEKID, _ key: KEKState.SealKey, problem: String?) {
-        let now = pacing.now()
-        state.withLock { $0.keks[kekID]?.verifications[key] = KEKState.Verification(at: now, problem: problem) }
+        if Task.isCancelled { return }
+        let again = pacing.now() + Backoff.refusal(after: 1, factor: pacing.jitter)
+        state.withLock { state in
+            switch told.result {
+            case .success(let recipients): state.health[index].recipients = recipients
+            case .failure: state.health[index].askAt = again
+            }
+        }
     }
 
     /// Makes the active KEK's seal to this backend, if it has none and an operator wanted it to have one.
@@ -183,7 +181,7 @@ extension KeyringService {
         if let failure { return healingFailed(member, failure) }
         state.withLock { $0.health[member].healingProblem = nil }
         if chain.members[member].backend.canUnseal {
-            verified(kekID, KEKState.SealKey(seal.recipient.id, isLocal: false), problem: nil)
+            verified(kekID, KEKState.SealKey(seal.recipient.id, isLocal: false), by: member, problem: nil)
         }
         log(
             .info, "a missing seal was made", ("backend", chain.members[member].backend.name),

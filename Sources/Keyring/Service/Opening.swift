@@ -136,12 +136,8 @@ extension KeyringService {
         }
         let result = await chain.open(kekID, by: job.candidates) { candidate, outcome in
             guard let error = outcome.error, error.errorClass == .permanent else { return }
-            let now = self.pacing.now()
-            self.state.withLock { state in
-                state.keks[kekID]?.refused[candidate] = error
-                state.keks[kekID]?.verifications[KEKState.SealKey(candidate)] =
-                    KEKState.Verification(at: now, problem: error.message)
-            }
+            self.state.withLock { $0.keks[kekID]?.refuse(candidate, error, self.pacing) }
+            self.verified(kekID, KEKState.SealKey(candidate), by: candidate.member, problem: error.message)
         }
         switch result {
         case .success(let opened): return accept(opened, job)
@@ -151,10 +147,11 @@ extension KeyringService {
         }
     }
 
-    /// What may be asked for a KEK: no seal that was refused for good, and no seal that anyone could have made, unless a
-    /// KEK that this node trusts vouches for the record, or the operator does. Backends that fail come last.
+    /// What may be asked for a KEK: no seal that was refused for good only a while ago, and no seal that anyone could have
+    /// made, unless a KEK that this node trusts vouches for the record, or the operator does. Backends that fail come last.
     private func prepare(_ kekID: KEKID) -> Result<Job, Trouble> {
         let state = self.state.withLock { $0 }
+        let now = pacing.now()
         guard !state.isShutDown, let kek = state.keks[kekID] else { return .failure(ServiceState.shutDown) }
         if let rejection = kek.rejection, rejection.record == kek.record, rejection.roles == state.roles {
             return .failure(rejection.trouble)
@@ -167,7 +164,7 @@ extension KeyringService {
         var candidates: [SealCandidate] = []
         var known: [ChainFailure.Attempt] = []
         for candidate in chain.candidates(local: kek.local, shared: kek.record.liveSeals) {
-            if let error = kek.refused[candidate] {
+            if let error = kek.refusal(of: candidate, now) {
                 known.append(ChainFailure.Attempt(candidate: candidate, error: error))
             } else if !candidate.isAuthenticated && !isVouched {
                 let error = SealingError(
@@ -208,11 +205,7 @@ extension KeyringService {
             state.withLock { $0.keks[identity.kekID]?.rejection = (job.record, job.roles, trouble) }
             return .failure(trouble)
         }
-        let now = pacing.now()
-        state.withLock { state in
-            state.keks[identity.kekID]?.verifications[KEKState.SealKey(opened.candidate)] =
-                KEKState.Verification(at: now, problem: nil)
-        }
+        verified(identity.kekID, KEKState.SealKey(opened.candidate), by: opened.candidate.member, problem: nil)
         log(
             .info, "a KEK is open", ("kek", "\(identity.kekID)"), ("generation", "\(identity.generation)"),
             ("backend", backend), ("took", opened.latency.inMilliseconds))

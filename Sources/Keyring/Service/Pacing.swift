@@ -21,8 +21,11 @@ struct Pacing: Sendable {
     var probeInterval = Duration.seconds(30)
     /// A missing seal is filled after a random time of this many seconds, so that one node does it for all.
     var healDelay = 60.0...300.0
-    /// A seal that works is opened again after so long.
+    /// A seal that works is opened again after so long at most, and looked at for a newer version of its key.
     var verifyInterval = Duration.seconds(86400)
+    /// The active KEK's seals are looked at for newer versions of their keys after this many seconds, so that the nodes do
+    /// not come all at once.
+    var refreshDelay = 60.0...900.0
     /// Status may repeat an answer that is not older.
     var statusAge = Duration.seconds(1)
 

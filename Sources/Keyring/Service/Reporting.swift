@@ -70,32 +70,62 @@ extension KeyringService {
         report.openingTook = kek.opened?.latency
         report.problem = kek.trouble?.reason
         report.hint = kek.trouble?.hint
-        report.seals = kek.local.map { seal(kek, $0, isLocal: true, now) }
+        report.seals = kek.local.map { seal(kek, $0, isLocal: true, state, now) }
         for entry in kek.record.seals {
             guard let shared = entry.seal(of: identity.kekID) else {
                 report.seals.append(
                     SealReport(recipientID: entry.recipientID, kind: entry.kind, backend: nil, state: .tombstone))
                 continue
             }
-            report.seals.append(seal(kek, shared, isLocal: false, now))
+            report.seals.append(seal(kek, shared, isLocal: false, state, now))
         }
         if role == .active { report.seals += missing(kek, state) }
         return report
     }
 
-    private func seal(_ kek: KEKState, _ seal: Seal, isLocal: Bool, _ now: ContinuousClock.Instant) -> SealReport {
-        let member = chain.members.first { $0.backend.serves(seal.recipient) }
+    private func seal(
+        _ kek: KEKState, _ seal: Seal, isLocal: Bool, _ state: ServiceState, _ now: ContinuousClock.Instant
+    ) -> SealReport {
+        let member = chain.members.indices.first { chain.members[$0].backend.serves(seal.recipient) }
         var report = SealReport(
-            recipientID: seal.recipient.id, kind: seal.recipient.kind, backend: member?.backend.name, isLocal: isLocal,
+            recipientID: seal.recipient.id, kind: seal.recipient.kind,
+            backend: member.map { chain.members[$0].backend.name }, isLocal: isLocal,
             state: member == nil ? .otherNode : .unverified)
+        if let outdated = outdated(kek, seal, isLocal: isLocal, state) {
+            report.isOutdated = true
+            report.problem = outdated
+        } else if !isLocal, let problem = kek.refreshProblems[seal.recipient.id] {
+            report.problem = "not moved to the newest version of its key: \(problem)"
+        }
         if let last = kek.verifications[KEKState.SealKey(seal.recipient.id, isLocal: isLocal)] {
-            report.problem = last.problem
-            if last.problem == nil {
+            if let problem = last.problem {
+                report.problem = problem
+            } else {
                 report.state = .verified
                 report.age = now - last.at
+                report.verifiedBy = last.backend
             }
         }
         return report
+    }
+
+    /// Why `reseal` would put another seal in this one's place, or remove it; nil when it would not.
+    private func outdated(_ kek: KEKState, _ seal: Seal, isLocal: Bool, _ state: ServiceState) -> String? {
+        if !isLocal, kek.refreshed(seal.recipient.id) != nil {
+            return "outdated: this node has one under a newer version of the key in \(LocalSealFile.directory)/; run "
+                + "trousseau reseal, which publishes it"
+        }
+        let sealing = chain.members.indices.filter {
+            !chain.members[$0].unsealOnly && chain.members[$0].backend.serves(seal.recipient)
+        }
+        let currencies = sealing.compactMap { index -> (SealCurrency, any SealingBackend)? in
+            guard let shared = state.health[index].recipients else { return nil }
+            return SealCurrency(
+                seal.recipient, isLocal: isLocal, shared: shared, local: state.health[index].localRecipients
+            ).map { ($0, chain.members[index].backend) }
+        }
+        guard let first = currencies.first, !currencies.contains(where: { $0.0 == .current }) else { return nil }
+        return first.0.problem(first.1)
     }
 
     private func missing(_ kek: KEKState, _ state: ServiceState) -> [SealReport] {
@@ -103,7 +133,7 @@ extension KeyringService {
             let backend = chain.members[index].backend
             let health = state.health[index]
             let lastError = chain.members[index].breaker.history.lastFailure?.error.message
-            let local = kek.local.filter { backend.serves($0.recipient) }
+            let local = kek.localSeals(of: backend)
             var reports: [SealReport] = []
             let isShared = kek.record.liveSeals.contains { backend.serves($0.recipient) }
             // A backend whose seals all stay on this node has told so, or has one.
@@ -118,7 +148,7 @@ extension KeyringService {
                 reports.append(
                     SealReport(
                         recipientID: recipient.id, kind: backend.kind, backend: backend.name, isLocal: true,
-                        state: .missing, problem: kek.localRefusals[index] ?? lastError))
+                        state: .missing, problem: kek.localRefusals[index]?.error.message ?? lastError))
             }
             return reports
         }

@@ -95,6 +95,8 @@ struct ServiceState: Sendable {
 
     /// A backend that is back may be another device: it is asked again what it refused for good.
     mutating func recovered(_ member: Int) {
+        health[member].recipients = nil
+        health[member].askAt = nil
         health[member].localRecipients = nil
         for kekID in keks.keys { keks[kekID]?.forgetRefusals(of: member) }
     }

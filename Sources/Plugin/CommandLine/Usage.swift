@@ -157,16 +157,17 @@ enum Usage {
         usage: trousseau reseal [--config FILE] [--backend NAME] [--generate-keys]
                                 [--drop-replaced [--yes]] [--output text|json]
 
-        Opens every seal of every key (KEK), makes those that are missing and renews those that do not open. A new seal
-        counts, and replaces an old one, only after it was opened. Asks the running plugin, which knows the
-        configuration of its start, or works on the files when none runs. Exit code 1 when a seal could not be made or
-        opened.
+        Opens every seal of every key (KEK), makes those that are missing and renews those that do not open, that were
+        made under another policy, or whose sealing key has a newer version. A new seal counts, and replaces an old one,
+        only after it was opened. Asks the running plugin, which knows the configuration of its start, or works on the
+        files when none runs. Exit code 1 when a seal could not be made or opened.
 
           --config FILE      default /etc/trousseau/config.yaml
           --backend NAME     renew this backend's seals although they open; also accepts its new sealing key
           --generate-keys    make sealing keys that do not exist yet; existing ones are never touched
-          --drop-replaced    remove the sealing keys of backends with unsealOnly from the keyring, for good; only where
-                             every other backend's seal was opened in this run
+          --drop-replaced    remove the sealing keys of backends with unsealOnly from the keyring, for good, and seals
+                             that open without the PIN that their backend has now; only where every other backend's
+                             seal was opened in this run
           --yes              do not ask before that
           --output FORMAT    text (default) or json
 

@@ -65,10 +65,18 @@ enum DoctorCommand {
 
     private static func backends(_ configuration: PluginConfiguration) throws(CommandFailure) -> [Finding] {
         let backends = try BackendComposition.backends(configuration, log: .none)
+        let directory = configuration.keyring.directory
+        // One that only unseals makes none.
+        let sealing = Set(configuration.backends.filter { !$0.unsealOnly }.map(\.name))
         return BlockingTask.run {
             var findings: [Finding] = []
             for backend in backends {
-                for finding in await backend.diagnose(until: .now + limit) {
+                var own = await backend.diagnose(until: .now + limit)
+                // Of a backend that is well: it is not to be asked twice for what it refuses.
+                if sealing.contains(backend.name), !own.contains(where: { $0.severity == .error }) {
+                    own += await SealFindings.make(directory: directory, backend: backend, until: .now + limit)
+                }
+                for finding in own {
                     findings.append(
                         Finding(
                             finding.severity, "\(backend.name): \(finding.subject)", finding.detail,

@@ -74,7 +74,7 @@ import Testing
         #expect(await serviceError { _ = try rig.encrypt([1]) }?.code == code)
         #expect(await serviceError { _ = try await rig.decrypt(secret) }?.code == code)
         // A minute of attempts and of clients.
-        for backend in backends.memory { backend.time { rig.clockwork.now } }
+        for backend in backends.memory { backend.time { [clockwork = rig.clockwork] in clockwork.now } }
         try await rig.clockwork.pass(.seconds(60), in: [.retry]) { () async throws in
             #expect(await serviceError { _ = try await rig.decrypt(secret) }?.code == code)
         }
@@ -84,7 +84,7 @@ import Testing
             let limit = [.down, .wrongCredentials].contains(condition) ? 19 : 0
             #expect(backend.times.count <= limit, "\(backend.name), \(condition)")
         }
-        // A lie stays refused until its record or the device is another; the others open it as soon as they are back.
+        // A lie stays refused until its record or the device is another, or its time is over; the others open it as soon as they are back.
         guard backends.conditions.contains(where: { $0 != .lying }) else { return }
         backends.mend()
         try await eventually("it serves", within: .seconds(60)) {
@@ -104,7 +104,7 @@ import Testing
                 for pause in pauses { await rig.clockwork.reached(pause) }
                 #expect(rig.service.report().backends.allSatisfy { $0.state == .ok })
                 backends.apply()
-                for backend in backends.memory { backend.time { rig.clockwork.now } }
+                for backend in backends.memory { backend.time { [clockwork = rig.clockwork] in clockwork.now } }
                 let keyID = try rig.service.status().keyID
                 // Their probes and the day's verification fall into it; and nothing of it is seen by clients.
                 rig.clockwork.advance(.seconds(86401))

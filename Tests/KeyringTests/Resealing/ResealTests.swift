@@ -9,41 +9,22 @@ import Testing
 @Suite(.timeLimit(.minutes(5))) struct ResealTests {
     private typealias Outcome = ResealReport.Row.Outcome
 
-    /// A service that does not run: `reseal` opens what it needs, and no maintenance comes between.
     private func with(
-        _ keks: [KEK], sealedTo backends: [MemoryBackend], _ members: [SealingChain.Member], minimumSeals: Int? = nil,
+        _ keks: [KEK], sealedTo backends: [MemoryBackend], _ members: [SealingChain.Member],
         _ body: (Rig) async throws -> Void
     ) async throws {
-        try await TemporaryDirectory.with { directory in
-            let path = directory + "/keyring"
-            try await Rig.write(path, keks, to: backends)
-            let rig = try await Rig.opened(path, members, minimumSeals: minimumSeals)
-            do {
-                try await body(rig)
-                await rig.stop()
-            } catch {
-                await rig.stop()
-                throw error
-            }
-        }
+        try await Rig.idle(keks, sealedTo: backends, members, body)
     }
 
     private func reseal(_ rig: Rig, _ options: ResealOptions = ResealOptions()) async throws -> ResealReport {
-        try await rig.service.reseal(options, until: .now + .seconds(60))
+        try await rig.reseal(options)
     }
 
     private func outcomes(_ report: ResealReport, _ backend: String) -> [Outcome] {
         report.rows.filter { $0.backend == backend }.map(\.outcome)
     }
 
-    /// What another process would read.
-    private func stored(_ rig: Rig, _ kek: KEK) throws -> Record {
-        let stored = try KeyringStore.open(rig.directory, readOnly: true).load()
-        #expect(stored.damaged.isEmpty)
-        let record = try #require(stored.record(of: kek.id)).record
-        #expect(record.isAuthentic(under: kek))
-        return record
-    }
+    private func stored(_ rig: Rig, _ kek: KEK) throws -> Record { try rig.stored(kek) }
 
     @Test func aNewBackendGetsASealOfEveryKEK() async throws {
         let (first, second) = (try MemoryBackend("first", key: 1), try MemoryBackend("second", key: 2))

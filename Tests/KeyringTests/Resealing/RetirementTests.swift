@@ -31,12 +31,7 @@ import Testing
         try await rig.service.reseal(ResealOptions(dropReplaced: drop), until: .now + .seconds(60))
     }
 
-    private func stored(_ rig: Rig, _ kek: KEK) throws -> Record {
-        let stored = try KeyringStore.open(rig.directory, readOnly: true).load()
-        let record = try #require(stored.record(of: kek.id)).record
-        #expect(record.isAuthentic(under: kek))
-        return record
-    }
+    private func stored(_ rig: Rig, _ kek: KEK) throws -> Record { try rig.stored(kek) }
 
     @Test func theOldKeyStaysUntilItsRemovalIsAskedFor() async throws {
         let keks = [try Sample.kek(1), try Sample.kek(33)]
@@ -134,6 +129,9 @@ import Testing
             let row = try #require(report.rows.first { $0.backend == "old" })
             #expect(row.outcome == .failed)
             #expect(row.note?.contains("was removed") == true)
+            // Nor by its name: it would get what it has not.
+            let named = try await again.reseal(ResealOptions(backend: "old"))
+            #expect(named.rows.first { $0.backend == "old" }?.outcome == .failed)
             #expect(try stored(again, kek).liveSeals.count == 1)
             await again.stop()
         }
@@ -154,6 +152,31 @@ import Testing
             #expect(row.note?.contains("is not open") == true)
             #expect(try stored(rig, keks[0]) == record)
             #expect(report.rows.filter { $0.generation == 2 }.map(\.outcome) == [.added, .dropped])
+        }
+    }
+
+    @Test("a backend that takes every key for its own loses its own one only", arguments: [true, false])
+    func claimsAll(_ isPinned: Bool) async throws {
+        let kek = try Sample.kek(1)
+        let (new, old) = (try MemoryBackend("new", key: 2), try MemoryBackend("old", key: 1))
+        let elsewhere = try MemoryBackend("elsewhere", key: 7)
+        old.claimAll()
+        let pins = isPinned ? [Pins.Entry("old", ["memory:key1"])] : []
+        try await Rig.idle(
+            [kek], sealedTo: [new, old, elsewhere], [.init(new), .init(old, unsealOnly: true)],
+            pins: pins + [Pins.Entry("new", ["memory:key2"])]
+        ) { (rig: Rig) async throws in
+            // Its device is gone, and the keyring knows it; or it opens, and the keyring does not.
+            if isPinned { old.set(.fails(.sample(.reopen))) }
+            let first = try await reseal(rig, drop: false)
+            #expect(first.isComplete)
+            #expect(first.rows.count { $0.backend == "old" } == 2)
+            let report = try await reseal(rig, drop: true)
+            func row(_ id: String) -> ResealReport.Row? { report.rows.first { $0.recipientID == id } }
+            #expect(row("memory:key1")?.outcome == .dropped)
+            #expect(row("memory:key7")?.outcome == .failed)
+            #expect(row("memory:key7")?.note?.contains("may be another node's key") == true)
+            #expect(try stored(rig, kek).liveSeals.map(\.recipient.id) == ["memory:key2", "memory:key7"])
         }
     }
 }

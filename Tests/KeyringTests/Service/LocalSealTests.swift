@@ -295,7 +295,8 @@ import Testing
             #expect(
                 rig.service.storeLocally(
                     [LocalSealing.Made(seal: broken, problem: nil)],
-                    try #require(rig.service.state.withLock { $0.activeKEK })) == nil)
+                    try #require(rig.service.state.withLock { $0.activeKEK }), by: 1
+                ).problem == nil)
             let renewed = try await rig.service.reseal(ResealOptions(), until: .now + .seconds(60))
             #expect(renewed.rows.filter(\.isLocal).map(\.outcome) == [.renewed])
             let seal = try #require(stored(path).localSeals.first).seal

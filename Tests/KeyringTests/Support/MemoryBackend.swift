@@ -16,7 +16,7 @@ final class MemoryBackend: SealingBackend {
         case waits
     }
 
-    enum Function: Hashable { case recipients, seal, unseal, probe }
+    enum Function: Hashable { case recipients, seal, unseal, probe, refresh }
 
     private struct State {
         var behaviour: [Function: Behaviour] = [:]
@@ -27,6 +27,11 @@ final class MemoryBackend: SealingBackend {
         var mostRunning = 0
         var isShutDown = false
         var hasKey = true
+        var description: [UInt8]
+        var claimsAll = false
+        /// Of the sealing key, where it has versions.
+        var version: UInt8 = 1
+        var minimumVersion: UInt8 = 1
         var clock: (@Sendable () -> ContinuousClock.Instant)?
         var times: [ContinuousClock.Instant] = []
     }
@@ -34,40 +39,66 @@ final class MemoryBackend: SealingBackend {
     let name: String
     let kind: String
     let isAuthenticating: Bool
-    let recipient: Recipient
+    /// Seals then begin with their version.
+    let hasKeyVersions: Bool
     private let cipher: XAES256GCM
-    private let state = Mutex(State())
+    private let state: Mutex<State>
 
     private let key: UInt8
 
     init(
-        _ name: String, kind: String = "memory", key: UInt8 = 1, isAuthenticating: Bool = true, hasKey: Bool = true
+        _ name: String, kind: String = "memory", key: UInt8 = 1, isAuthenticating: Bool = true, hasKey: Bool = true,
+        hasKeyVersions: Bool = false
     ) throws {
         try SecureHeap.initialize(allowUnlocked: true)
         self.name = name
         self.kind = kind
         self.isAuthenticating = isAuthenticating
         self.key = key
+        self.hasKeyVersions = hasKeyVersions
         let bytes = [UInt8](repeating: key, count: 32)
         cipher = try bytes.withUnsafeBytes { try XAES256GCM(key: SecretBytes(copying: $0)) }
-        recipient = Recipient(id: "\(kind):key\(key)", kind: kind, description: [key])
-        state.withLock { $0.hasKey = hasKey }
+        state = Mutex(State(hasKey: hasKey, description: [key]))
+    }
+
+    /// As it is described today.
+    var recipient: Recipient {
+        Recipient(id: "\(kind):key\(key)", kind: kind, description: state.withLock { $0.description })
     }
 
     /// Another one with the same sealing key, as after a restart.
     func again() throws -> MemoryBackend {
-        try MemoryBackend(name, kind: kind, key: key, isAuthenticating: isAuthenticating)
+        let again = try MemoryBackend(
+            name, kind: kind, key: key, isAuthenticating: isAuthenticating, hasKeyVersions: hasKeyVersions)
+        let state = state.withLock { $0 }
+        again.state.withLock { new in
+            new.description = state.description
+            (new.version, new.minimumVersion) = (state.version, state.minimumVersion)
+        }
+        return again
     }
 
     // MARK: What tests say and ask
 
     /// From now on `functions` behave so.
     func set(_ behaviour: Behaviour, _ functions: Function...) {
-        let functions = functions.isEmpty ? [.recipients, .seal, .unseal, .probe] : functions
+        let functions = functions.isEmpty ? [.recipients, .seal, .unseal, .probe, .refresh] : functions
         state.withLock { state in
             for function in functions { state.behaviour[function] = behaviour }
         }
     }
+
+    /// The same key under another policy, say.
+    func describe(as description: [UInt8]) { state.withLock { $0.description = description } }
+
+    /// From now on it takes every key of its kind for its own, as one that does not know its own yet.
+    func claimAll() { state.withLock { $0.claimsAll = true } }
+
+    /// Its key gets another version.
+    func rotate() { state.withLock { $0.version += 1 } }
+
+    /// Older versions open nothing any more.
+    func raiseMinimum() { state.withLock { $0.minimumVersion = $0.version } }
 
     /// How often it was called.
     func calls(_ function: Function) -> Int { state.withLock { $0.calls[function, default: 0] } }
@@ -120,7 +151,9 @@ final class MemoryBackend: SealingBackend {
         return [recipient]
     }
 
-    func serves(_ recipient: Recipient) -> Bool { recipient.kind == kind && recipient.id == self.recipient.id }
+    func serves(_ recipient: Recipient) -> Bool {
+        recipient.kind == kind && (recipient.id == self.recipient.id || state.withLock { $0.claimsAll })
+    }
 
     func isAuthenticated(_ seal: Seal) -> Bool { isAuthenticating }
 
@@ -142,7 +175,8 @@ final class MemoryBackend: SealingBackend {
                     }
                 }
             }
-            return Seal(recipient: recipient, kekID: kek.id, bytes: nonce + sealed)
+            let version = hasKeyVersions ? [state.withLock { $0.version }] : []
+            return Seal(recipient: recipient, kekID: kek.id, bytes: version + nonce + sealed)
         } catch {
             throw SealingError(.retry, "\(error)")
         }
@@ -151,13 +185,14 @@ final class MemoryBackend: SealingBackend {
     func unseal(_ seal: Seal, until: ContinuousClock.Instant) async throws(SealingError) -> KEK {
         let behaviour = try await enter(.unseal, until)
         defer { leave() }
-        guard seal.recipient == recipient, seal.bytes.count == 24 + KEK.size + 16 else {
-            throw MemoryBackend.doesNotOpen
-        }
+        let bytes = Array(seal.bytes.dropFirst(hasKeyVersions ? 1 : 0))
+        guard seal.recipient.id == recipient.id, bytes.count == 24 + KEK.size + 16,
+            !hasKeyVersions || seal.bytes[0] >= state.withLock({ $0.minimumVersion })
+        else { throw MemoryBackend.doesNotOpen }
         do {
             if case .lies = behaviour { return try KEK.generate() }
-            let nonce = Array(seal.bytes.prefix(24))
-            let sealed = Array(seal.bytes.dropFirst(24))
+            let nonce = Array(bytes.prefix(24))
+            let sealed = Array(bytes.dropFirst(24))
             return try KEK(
                 SecretBytes(count: KEK.size) { (memory) throws(CryptoError) in
                     try nonce.span.withUnsafeBytes { (nonce) throws(CryptoError) in
@@ -171,6 +206,15 @@ final class MemoryBackend: SealingBackend {
         } catch {
             throw MemoryBackend.doesNotOpen
         }
+    }
+
+    func refreshed(_ seal: Seal, until: ContinuousClock.Instant) async throws(SealingError) -> Seal? {
+        try await enter(.refresh, until)
+        defer { leave() }
+        let (version, minimum) = state.withLock { ($0.version, $0.minimumVersion) }
+        guard hasKeyVersions, let old = seal.bytes.first, old >= minimum else { throw MemoryBackend.doesNotOpen }
+        guard old < version else { return nil }
+        return Seal(recipient: seal.recipient, kekID: seal.kekID, bytes: [version] + seal.bytes.dropFirst())
     }
 
     func probe(until: ContinuousClock.Instant) async throws(SealingError) {

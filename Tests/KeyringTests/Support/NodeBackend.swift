@@ -7,6 +7,7 @@ final class NodeBackend: SealingBackend {
     private struct State {
         var wanted: [UInt8]
         var closed: Set<UInt8> = []
+        var isLocalOnly = false
     }
 
     let name: String
@@ -31,6 +32,9 @@ final class NodeBackend: SealingBackend {
     /// Another configuration of the same device.
     func want(_ keys: [UInt8]) { state.withLock { $0.wanted = keys } }
 
+    /// From now on it wants no seal in the record, as with a PIN; or wants one again.
+    func wantShared(_ isWanted: Bool) { state.withLock { $0.isLocalOnly = !isWanted } }
+
     /// The policies that the device's state does not fulfil.
     func close(_ keys: Set<UInt8>) { state.withLock { $0.closed = keys } }
 
@@ -46,7 +50,7 @@ final class NodeBackend: SealingBackend {
     func recipients(
         generateMissingKey: Bool, until: ContinuousClock.Instant
     ) async throws(SealingError) -> [Recipient] {
-        guard let shared else {
+        guard let shared, !state.withLock({ $0.isLocalOnly }) else {
             _ = try await keys[0].recipients(generateMissingKey: generateMissingKey, until: until)
             return []
         }
@@ -56,7 +60,7 @@ final class NodeBackend: SealingBackend {
     func localRecipients(until: ContinuousClock.Instant) async throws(SealingError) -> [Recipient] {
         _ = try await keys[0].recipients(generateMissingKey: false, until: until)
         return state.withLock { $0.wanted }.compactMap { wanted in
-            keys.first { $0.recipient.description == [wanted] }?.recipient
+            keys.first { $0.recipient.id == "node:key\(wanted)" }?.recipient
         }
     }
 
@@ -73,7 +77,7 @@ final class NodeBackend: SealingBackend {
 
     func unseal(_ seal: Seal, until: ContinuousClock.Instant) async throws(SealingError) -> KEK {
         guard let key = device(seal.recipient) else { throw MemoryBackend.doesNotOpen }
-        guard !state.withLock({ state in key.recipient.description.contains { state.closed.contains($0) } }) else {
+        guard !state.withLock({ state in state.closed.contains { key.recipient.id == "node:key\($0)" } }) else {
             throw SealingError(.permanent, "the policy is not fulfilled")
         }
         return try await key.unseal(seal, until: until)

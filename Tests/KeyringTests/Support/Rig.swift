@@ -2,6 +2,7 @@ import Crypto
 import Glibc
 import Synchronization
 import TestSupport
+import Testing
 
 @testable import Keyring
 
@@ -85,6 +86,44 @@ final class Rig: Sendable {
         }
         guard let rig else { throw TestError("no service") }
         return rig
+    }
+
+    /// A service that does not run over a new keyring: `reseal` opens what it needs, and no maintenance comes between.
+    static func idle(
+        _ keks: [KEK], sealedTo backends: [MemoryBackend], _ members: [SealingChain.Member], minimumSeals: Int? = nil,
+        pins: [Pins.Entry]? = nil, _ body: (Rig) async throws -> Void
+    ) async throws {
+        try await TemporaryDirectory.with { directory in
+            let path = directory + "/keyring"
+            try await write(path, keks, to: backends, pins: pins)
+            let rig = try await opened(path, members, minimumSeals: minimumSeals)
+            do {
+                try await body(rig)
+                await rig.stop()
+            } catch {
+                await rig.stop()
+                throw error
+            }
+        }
+    }
+
+    /// `reseal` with a minute's time.
+    func reseal(_ options: ResealOptions = ResealOptions()) async throws -> ResealReport {
+        try await service.reseal(options, until: .now + .seconds(60))
+    }
+
+    /// What another process would read.
+    func stored(_ kek: KEK) throws -> Record {
+        let stored = try KeyringStore.open(directory, readOnly: true).load()
+        #expect(stored.damaged.isEmpty)
+        let record = try #require(stored.record(of: kek.id)).record
+        #expect(record.isAuthentic(under: kek))
+        return record
+    }
+
+    /// The recipients of the seals in `local/`.
+    func storedLocally() throws -> [String] {
+        try KeyringStore.open(directory, readOnly: true).load().localSeals.map(\.seal.recipient.id).sorted()
     }
 
     // MARK: Requests

@@ -26,12 +26,17 @@ enum ResealCommand {
     }
 
     private static func confirm(_ configuration: PluginConfiguration) throws(CommandFailure) {
-        let names = configuration.backends.filter(\.unsealOnly).map(\.name)
+        let names = configuration.backends.filter(\.unsealOnly).map(\.name).joined(separator: ", ")
+        let keyring = configuration.keyring.name
+        let keys =
+            names.isEmpty
+            ? "" : "The sealing keys of \(names) will be removed from the keyring \(keyring), for good.\n"
         let terminal = try Terminal(for: "the confirmation", hint: "add --yes to go on without it")
         let answer = try terminal.line(
-            "The sealing keys of \(names.isEmpty ? "no backend" : names.joined(separator: ", ")) will be removed from "
-                + "the keyring \(configuration.keyring.name), for good.\nType the keyring's name to go on: ")
-        guard answer == configuration.keyring.name else {
+            keys
+                + "Seals that open without the PIN that their backend has now will be removed from its record, for good.\n"
+                + "Type the keyring's name to go on: ")
+        guard answer == keyring else {
             throw CommandFailure(.failure, "reseal: not confirmed", hint: "nothing was done")
         }
     }

@@ -34,6 +34,7 @@ enum StatusJSON {
             ("recipient", seal.recipientID.map(JSONValue.string)), ("kind", .string(seal.kind)),
             ("backend", seal.backend.map(JSONValue.string)), ("local", seal.isLocal ? .bool(true) : nil),
             ("state", .string(seal.state.rawValue)), ("verifiedSecondsAgo", seal.age.map(seconds)),
+            ("verifiedBy", seal.verifiedBy.map(JSONValue.string)), ("outdated", seal.isOutdated ? .bool(true) : nil),
             ("problem", seal.problem.map(JSONValue.string)))
     }
 

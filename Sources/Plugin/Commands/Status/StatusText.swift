@@ -63,11 +63,17 @@ enum StatusText {
                 table.add(
                     kek["generation"]?.integer.map(String.init) ?? "", seal["backend"]?.string ?? "",
                     seal["recipient"]?.string ?? seal["kind"]?.string ?? "",
-                    word(seal["state"]?.string) + (seal["local"] == .bool(true) ? ", this node's" : ""),
-                    age(seal["verifiedSecondsAgo"]).map { "\($0) ago" } ?? "")
+                    word(seal["state"]?.string) + (seal["outdated"] == .bool(true) ? ", outdated" : "")
+                        + (seal["local"] == .bool(true) ? ", this node's" : ""), verified(seal))
             }
         }
         return table
+    }
+
+    /// When and by what it was opened.
+    private static func verified(_ seal: JSONValue) -> String {
+        guard let age = age(seal["verifiedSecondsAgo"]) else { return "" }
+        return "\(age) ago" + (seal["verifiedBy"]?.string.map { " by \($0)" } ?? "")
     }
 
     private static func backends(_ report: JSONValue) -> Table {
