@@ -23,7 +23,7 @@ build: deps ## release build of the program
 	@$(SWIFT) build -c release --static-swift-stdlib --product trousseau --no-color-diagnostics
 	@echo 'built .build/release/trousseau'
 
-run: build ## a plugin on a SoftHSM token in ./local, in the foreground; Ctrl-C ends it
+run: build ## a plugin on a SoftHSM token in ./local, in the foreground; BACKEND=tpm, both or all
 	@scripts/run.sh
 
 test: deps ## all tests, sanitizers and a short run of the fuzzers; STAGES="tests address thread fuzz" picks
@@ -35,8 +35,8 @@ lint: deps ## format, shell scripts, generated code
 fuzz: deps ## each fuzzer for FUZZ_SECONDS (600)
 	@scripts/fuzz.sh $(FUZZ_SECONDS)
 
-bench: build ## calls per second and CPU a call of a plugin on a SoftHSM token
-	@scripts/bench.sh $(BENCH_SECONDS)
+bench: build ## calls per second and CPU a call of a plugin on a SoftHSM token; WITH=tpm or vault compares
+	@scripts/bench.sh $(BENCH_SECONDS) $(WITH)
 
 generate: deps ## Sources/CKMSProto from proto/
 	@scripts/generate.sh

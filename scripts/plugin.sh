@@ -1,10 +1,10 @@
 # shellcheck shell=sh
-# Functions for run.sh and bench.sh, to be sourced: a plugin on a SoftHSM token in a folder, with a configuration that
-# fits whoever runs it. Needs the release build.
+# Functions for run.sh and bench.sh, to be sourced: a plugin on a SoftHSM token, and on other devices, in a folder, with a
+# configuration that fits whoever runs it. Needs the release build, or another one that TROUSSEAU_PROGRAM names.
 
 # The caller has gone to the repository's root.
 root=$(pwd -P)
-program=$root/.build/release/trousseau
+program=${TROUSSEAU_PROGRAM:-$root/.build/release/trousseau}
 
 fail() {
     echo "$1" >&2
@@ -56,66 +56,53 @@ choose_sockets() {
     fail "no place for a socket: $1 is too long a path, and /tmp is not writable"
 }
 
-# start_tpm FOLDER: a TPM in software with its state there; sets tpm and tpm_device. It ends with this script.
-start_tpm() {
-    command -v swtpm >/dev/null || fail 'swtpm is missing' 'make deps installs it'
-    mkdir -p "$1/tpm-state"
-    tpm_socket=$sockets/tpm.sock
-    rm -f "$tpm_socket" "$tpm_socket.ctrl"
-    setpriv --pdeathsig TERM -- swtpm socket --tpm2 --tpmstate dir="$1/tpm-state" \
-        --server type=unixio,path="$tpm_socket" --ctrl type=unixio,path="$tpm_socket.ctrl" \
-        --flags not-need-init,startup-clear >"$1/swtpm.log" 2>&1 &
-    tpm=$!
-    tpm_device="swtpm:path=$tpm_socket"
-    tries=0
-    until [ -S "$tpm_socket" ]; do
-        tries=$((tries + 1))
-        if [ "$tries" -ge 150 ] || ! kill -0 "$tpm" 2>/dev/null; then
-            fail "swtpm does not start: $(cat "$1/swtpm.log")"
-        fi
-        sleep 0.1
-    done
+. scripts/devices.sh
+
+# Whether prepare was asked for this kind of backend.
+has() {
+    case " $kinds " in *" $1 "*) ;; *) return 1 ;; esac
 }
 
-stop_tpm() {
-    [ -n "${tpm:-}" ] || return 0
-    kill -TERM "$tpm" 2>/dev/null || :
-    wait "$tpm" 2>/dev/null || :
-    tpm=
-}
-
-# The items of the configuration's list, for BACKEND.
+# The items of the configuration's list, in their order.
 backend_items() {
-    case $backend in
-    tpm | both)
-        cat <<YAML
-- name: swtpm
-  tpm: {device: $(quoted "$tpm_device")}
-YAML
-        ;;
-    esac
-    case $backend in
-    hsm | both)
-        cat <<YAML
+    for kind in $kinds; do
+        case $kind in
+        hsm)
+            cat <<YAML
 - name: softhsm
   pkcs11:
     module: $(quoted "${TROUSSEAU_TEST_MODULE:?}")
     key: "pkcs11:token=trousseau;object=kek-sealer"
     pinSource: $(quoted "${TROUSSEAU_TEST_PIN_FILE:?}")
 YAML
-        ;;
-    esac
+            ;;
+        tpm)
+            cat <<YAML
+- name: swtpm
+  tpm: {device: $(quoted "$tpm_device")}
+YAML
+            ;;
+        vault)
+            cat <<YAML
+- name: vault
+  vault:
+    address: "https://127.0.0.1:$vault_port"
+    key: trousseau
+    appRole: {roleIDFile: $(quoted "$vault_folder/role-id"), secretIDFile: $(quoted "$vault_folder/secret-id")}
+    tls: {caFile: $(quoted "$vault_folder/ca.pem")}
+YAML
+            ;;
+        esac
+    done
 }
 
-# prepare FOLDER [BACKEND]: device, configuration and keyring, or those that are there already. BACKEND is hsm (SoftHSM,
-# the default), tpm (swtpm) or both. Sets config and socket, and backend and tpm for stop_tpm.
+# prepare FOLDER KIND...: devices, configuration and keyring, or those that are there already. KIND is hsm (SoftHSM), tpm
+# (swtpm) or vault (its stand-in), in the order of unsealing. Sets config, socket and kinds; the caller releases the
+# devices at its end.
 prepare() {
     folder=$1
-    backend=${2:-hsm}
-    case $backend in
-    hsm | tpm | both) ;;
-    *) fail "BACKEND=$backend is not known" 'it is hsm, tpm or both' ;;
-    esac
+    shift
+    kinds=$*
     case $folder in
     *"
 "* | *"	"*) fail "$folder: a line break or tab in a path" 'move the clone to another folder' ;;
@@ -125,12 +112,14 @@ prepare() {
     mkdir -p "$folder"
     [ -n "$(find "$folder" -prune -user "$(id -u)")" ] ||
         fail "$folder belongs to another user" 'remove it, or run as that user'
+    return_hsm
     lines=$(softhsm-fixtures/new-token.sh "$folder/hsm" trousseau) || exit 1
     eval "$lines"
 
     choose_sockets "$folder"
     mkdir -p "$sockets/kms" "$sockets/control"
-    [ "$backend" = hsm ] || start_tpm "$folder"
+    if has tpm; then start_tpm "$folder"; fi
+    if has vault; then start_vault "$folder"; fi
     socket=$sockets/kms/kms.sock
     config=$folder/config.yaml
     unlocked=false
@@ -167,6 +156,8 @@ start() {
         setpriv --pdeathsig TERM -- setsid "$program" serve --config "$config" &
     fi
     server=$!
+    # A signal that came before there was anybody to pass it on to.
+    [ "${stopping:-no}" = no ] || kill -TERM "$server" 2>/dev/null || :
     tries=0
     until answer=$("$program" kms status --socket "$socket" --timeout 1s 2>&1); do
         kill -0 "$server" 2>/dev/null || {

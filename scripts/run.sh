@@ -1,8 +1,8 @@
 #!/bin/sh
 # `make run`: a plugin that a kube-apiserver can use, its KEK sealed by a SoftHSM token, all in ./local. Made once and
 # used again: the same token, keyring and key_id each time.
-# BACKEND=tpm: by a TPM in software (swtpm). BACKEND=both: by either, and it is shown that with one of them stopped the
-# other one opens the keyring.
+# BACKEND=tpm: by a TPM in software (swtpm). BACKEND=both: by either. BACKEND=all: by either and by the tests' stand-in for
+# Vault. With several it is shown that with each of them stopped another one opens the keyring.
 set -eu
 cd "$(dirname "$0")/.."
 . scripts/plugin.sh
@@ -26,9 +26,26 @@ trap signalled INT TERM HUP
 # TROUSSEAU_LOCAL is for a second one on the same machine. Each choice has a keyring of its own.
 backend=${BACKEND:-hsm}
 local_folder=${TROUSSEAU_LOCAL:-$root/local}
+case $backend in
+hsm | tpm) kinds=$backend ;;
+both) kinds='tpm hsm' ;;
+all) kinds='tpm hsm vault' ;;
+*) fail "BACKEND=$backend is not known" 'it is hsm, tpm, both or all' ;;
+esac
 [ "$backend" = hsm ] || local_folder=$local_folder/$backend
-trap stop_tpm EXIT
-prepare "$local_folder" "$backend"
+# A step that fails ends the plugin, too. One that Ctrl-C has ended has not failed.
+ended() {
+    code=$?
+    stop
+    release_devices
+    if [ "$stopping" = yes ] && [ "$code" -ge 128 ]; then
+        echo 'The plugin has ended.'
+        exit 0
+    fi
+}
+trap ended EXIT
+# shellcheck disable=SC2086 # a list
+prepare "$local_folder" $kinds
 [ "$stopping" = no ] || exit 0
 echo '==> start'
 start
@@ -42,14 +59,15 @@ if [ "$stopping" = no ]; then
     sed -n 's/.*"ciphertext": *"\([^"]*\)".*/ciphertext  \1/p; s/.*"keyID": *"\([^"]*\)".*/key_id      \1/p' "$sealed"
     opened=$("$program" kms decrypt --socket "$socket" --in "$sealed")
     echo "decrypted   $opened"
-    [ "$opened" = "$text" ] || {
-        stop
-        fail 'the round trip failed'
-    }
-    if [ "$backend" = both ]; then
-        . scripts/either.sh
-        show_either
-    fi
+    [ "$opened" = "$text" ] || fail 'the round trip failed'
+    case $backend in
+    both | all)
+        . scripts/drill.sh
+        show_drill
+        ;;
+    esac
+fi
+if [ "$stopping" = no ]; then
     echo
     echo '==> for kube-apiserver (--encryption-provider-config)'
     "$program" encryption-config --socket "$socket"
@@ -69,7 +87,9 @@ TEXT
 fi
 # One command: with job control, dash prints before the next one how the job has ended.
 {
-    await
+    status=0
+    [ -z "$server" ] || await
     if [ "$stopping" = yes ] && [ "$status" -eq 0 ]; then echo 'The plugin has ended.'; fi
+    stopping='done'
     exit "$status"
 }

@@ -9,7 +9,7 @@ internal import PKCS11Backend
 ///
 /// Reads one command a line from descriptor 3 and answers each with lines on standard output, the last one
 /// `N done`, where N is the command's number; `within 500 unseal …` gives a deadline in milliseconds,
-/// `second unseal …` asks the backend of DRIVER_SECOND_KEY. Ends at end of file, or after `exit`, without a shutdown of its own.
+/// `second unseal …` asks the backend of DRIVER_SECOND_KEY, `third` that of DRIVER_THIRD_KEY. Ends at end of file, or after `exit`, without a shutdown of its own.
 @main
 enum Main {
     static func main() async {
@@ -18,14 +18,11 @@ enum Main {
             // As the plugin does: p11-kit's remoting writes to peers that have gone.
             signal(SIGPIPE, SIG_IGN)
             let backend = try PKCS11Backend(configuration(), log: log, longestBackoff: longestBackoff())
-            // Another key by the same module: p11-kit counts both as its users.
-            var second: PKCS11Backend?
-            if let key = getenv("DRIVER_SECOND_KEY") {
-                var configuration = configuration()
-                configuration.name = "second"
-                configuration.key = String(cString: key)
-                second = try PKCS11Backend(configuration, log: log, longestBackoff: longestBackoff())
-            }
+            // Other keys by the same module: p11-kit counts all of them as its users.
+            let others = [
+                "second": try other("second", key: "DRIVER_SECOND_KEY", pin: "DRIVER_SECOND_PIN"),
+                "third": try other("third", key: "DRIVER_THIRD_KEY", pin: "DRIVER_THIRD_PIN"),
+            ]
             say("0 done")
             var number = 0
             while let line = readCommand() {
@@ -37,8 +34,8 @@ enum Main {
                     words.removeFirst(2)
                 }
                 var chosen = backend
-                if words.first == "second", let second {
-                    chosen = second
+                if let word = words.first, let other = others[word] ?? nil {
+                    chosen = other
                     words.removeFirst()
                 }
                 guard let name = words.first, name != "exit" else { break }
@@ -66,6 +63,15 @@ enum Main {
         configuration.allowPINCountLow = variable("DRIVER_COUNT_LOW") != nil
         configuration.allowSHA1OAEP = variable("DRIVER_SHA1") != nil
         return configuration
+    }
+
+    private static func other(_ name: String, key: String, pin: String) throws -> PKCS11Backend? {
+        guard let key = getenv(key) else { return nil }
+        var configuration = configuration()
+        configuration.name = name
+        configuration.key = String(cString: key)
+        if let pin = getenv(pin) { configuration.pinSource = String(cString: pin) }
+        return try PKCS11Backend(configuration, log: log, longestBackoff: longestBackoff())
     }
 
     /// DRIVER_BACKOFF in milliseconds, so that tests need not wait for the plugin's 30 s.

@@ -1,11 +1,15 @@
 """A stand-in for Vault, in a process of its own: real TLS, its API as the documents describe it, and faults on demand.
 
-    stand_in.py FOLDER [--plain] [--require-client-certificate]
+    stand_in.py FOLDER [--plain] [--require-client-certificate] [--keep] [--port N]
 
 FOLDER holds server.pem (with the chain), server.key, ca.pem (whose client certificates are let in) and root-token. The
-port is printed as `listening PORT`. A test asks for more than Vault would do at the Unix socket FOLDER/control."""
+port is printed as `listening PORT`. A test asks for more than Vault would do at the Unix socket FOLDER/control.
+
+With --keep it has no such socket, and is prepared with FOLDER/policy.hcl: its key and credentials are in FOLDER/kept.json,
+so that the next one has them, too, and the credentials in FOLDER/role-id and FOLDER/secret-id."""
 
 import json
+import os
 import socketserver
 import ssl
 import sys
@@ -142,8 +146,8 @@ class Server(ThreadingHTTPServer):
     block_on_close = False
     request_queue_size = 64
 
-    def __init__(self, folder, plain, require):
-        super().__init__(("127.0.0.1", 0), Handler)
+    def __init__(self, folder, plain, require, port):
+        super().__init__(("127.0.0.1", port), Handler)
         with open(folder + "/root-token", encoding="ascii") as file:
             self.vault = Vault(file.read().strip())
         self.faults = Faults()
@@ -233,12 +237,31 @@ class ControlServer(socketserver.ThreadingUnixStreamServer):
     daemon_threads = True
 
 
+def keep(vault, folder):
+    path = folder + "/kept.json"
+    kept = None
+    if os.path.exists(path):
+        with open(path, encoding="ascii") as file:
+            kept = json.load(file)
+    with open(folder + "/policy.hcl", encoding="utf-8") as file:
+        kept = vault.prepare(file.read(), kept)
+    os.umask(0o077)
+    for name, text in (("role-id", kept["role_id"]), ("secret-id", kept["secret_id"]), ("kept.json", json.dumps(kept))):
+        with open(f"{folder}/{name}.new", "w", encoding="ascii") as file:
+            file.write(text)
+        os.rename(f"{folder}/{name}.new", f"{folder}/{name}")
+
+
 def main():
     folder, options = sys.argv[1], sys.argv[2:]
-    server = Server(folder, "--plain" in options, "--require-client-certificate" in options)
-    control = ControlServer(folder + "/control", Control)
-    control.subject = server
-    threading.Thread(target=control.serve_forever, daemon=True).start()
+    port = int(options[options.index("--port") + 1]) if "--port" in options else 0
+    server = Server(folder, "--plain" in options, "--require-client-certificate" in options, port)
+    if "--keep" in options:
+        keep(server.vault, folder)
+    else:
+        control = ControlServer(folder + "/control", Control)
+        control.subject = server
+        threading.Thread(target=control.serve_forever, daemon=True).start()
     print("listening", server.server_address[1], flush=True)
     server.serve_forever()
 

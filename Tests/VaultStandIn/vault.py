@@ -23,18 +23,22 @@ class Vault:
         self.refusals = {}
         self.legacy = False
 
-    def prepare(self, policy):
-        """What docs/vault.md's commands make, for tests that have no client of their own: the engine, the key, the policy
-        and a role for AppRole with its credentials."""
+    def prepare(self, policy, kept=None):
+        """What docs/vault.md's commands make, for those who have no client of their own: the engine, the key, the policy
+        and a role for AppRole with its credentials. `kept`, an earlier answer, is made again."""
+        kept = kept or {"role_id": str(uuid.uuid4()), "secret_id": str(uuid.uuid4())}
         with self.store.lock:
             engine = self.engines["", "transit"] = Transit(self.clock)
             engine.handle("POST", "keys/trousseau", {}, True)
+            key = engine.keys["trousseau"]
+            if "key" in kept:
+                key.secrets, key.created = {1: bytes.fromhex(kept["key"])}, {1: kept["created"]}
             self.store.policies["", "trousseau"] = parse(policy)
             role = {
-                "role_id": str(uuid.uuid4()), "secrets": {str(uuid.uuid4()): 0}, "token_policies": ["trousseau"],
+                "role_id": kept["role_id"], "secrets": {kept["secret_id"]: 0}, "token_policies": ["trousseau"],
                 "token_ttl": "1h"}
             self.methods["", "approle"] = {"type": "approle", "roles": {"trousseau": role}}
-            return {"role_id": role["role_id"], "secret_id": next(iter(role["secrets"]))}
+            return {**kept, "key": key.secrets[1].hex(), "created": key.created[1]}
 
     def clock(self):
         return time.time() + self.store.offset

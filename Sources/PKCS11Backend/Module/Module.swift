@@ -9,9 +9,10 @@ internal import Synchronization
 /// only; threads crash then. Managed mode passes locking functions and counts users of the same library.
 final class Module: @unchecked Sendable {
     // Sendable: the pointer never changes; `initialize` and `finalize` are called under the token's write lock, all
-    // other functions under its read lock.
+    // other functions under its read lock, and each of them while the library is not made anew.
     let path: String
     private let functions: UnsafeMutablePointer<CK_FUNCTION_LIST>
+    private let library: Library
     private let initialized = Mutex(false)
 
     /// Loads the library; initialises nothing.
@@ -30,6 +31,7 @@ final class Module: @unchecked Sendable {
         }
         self.path = path
         self.functions = functions
+        library = Library.at(path)
     }
 
     deinit {
@@ -37,46 +39,61 @@ final class Module: @unchecked Sendable {
         if !initialized.withLock({ $0 }) { p11_kit_module_release(functions) }
     }
 
+    /// No longer, once the library was made anew for another token: all sessions and handles are gone then.
     var isInitialized: Bool { initialized.withLock { $0 } }
 
-    func initialize() throws(PKCS11Error) {
+    /// - Parameter obstacle: why the token could not log in again by itself, if so.
+    func initialize(obstacle: @escaping @Sendable () -> String?) throws(PKCS11Error) {
+        try library.calling { () throws(PKCS11Error) in try take(obstacle) }
+    }
+
+    /// As `initialize`, but the library reads its slots again, whoever else uses it.
+    ///
+    /// - Returns: why it was initialized as it is, after all.
+    func renew(obstacle: @escaping @Sendable () -> String?) throws(PKCS11Error) -> String? {
+        guard let refusal = try library.renew(for: self, obstacle: obstacle) else { return nil }
+        try initialize(obstacle: obstacle)
+        return refusal
+    }
+
+    /// Only when no thread is in a call: otherwise the library crashes.
+    ///
+    /// - Parameter isLost: the library is in disorder.
+    func finalize(isLost: Bool = false) {
+        guard (try? library.calling({ () throws(PKCS11Error) in give() })) ?? false, isLost else { return }
+        library.clear()
+    }
+
+    /// Runs `body`, which may call the library, unless that was made anew for another token.
+    ///
+    /// - Returns: nil when it was.
+    func calling<R>(_ body: () throws(PKCS11Error) -> R) throws(PKCS11Error) -> R? {
+        try library.calling { () throws(PKCS11Error) in
+            guard isInitialized else { return nil }
+            return try body()
+        }
+    }
+
+    /// C_Initialize, by p11-kit; by whoever holds the library's lock.
+    func take(_ obstacle: @escaping @Sendable () -> String?) throws(PKCS11Error) {
         let code = ReturnCode(p11_kit_module_initialize(functions))
         guard code == .ok || code == ReturnCode(CKRValue.alreadyInitialized) else {
             throw PKCS11Error(call: "C_Initialize", code, level: .module)
         }
         initialized.withLock { $0 = true }
-        Module.users.withLock { $0[path, default: 0] += 1 }
+        library.joined(self, obstacle: obstacle)
     }
 
-    /// Only when no thread is in a call: otherwise the library crashes.
+    /// C_Finalize, by p11-kit: the last user's reaches the library. By whoever holds the library's lock.
     ///
-    /// - Parameter isLost: the library is in disorder. p11-kit 0.24 ignores a C_Finalize that fails, takes the library
-    ///   for one that somebody else had initialized, and never finalizes it again; it is asked once more then.
-    func finalize(isLost: Bool = false) {
-        guard isInitialized else { return }
+    /// - Returns: whether it was initialized.
+    @discardableResult
+    func give() -> Bool {
+        guard isInitialized else { return false }
         _ = p11_kit_module_finalize(functions)
         initialized.withLock { $0 = false }
-        let others = Module.users.withLock { users in
-            users[path, default: 1] -= 1
-            return users[path] ?? 0
-        }
-        if isLost && others == 0 { Module.finalizeDirectly(path) }
-    }
-
-    /// How many instances have a library initialized, by its path: p11-kit counts them, too, and finalizes with the last.
-    private static let users = Mutex<[String: Int]>([:])
-
-    /// C_Finalize of the library itself; CKR_CRYPTOKI_NOT_INITIALIZED is what it should say.
-    private static func finalizeDirectly(_ path: String) {
-        guard let library = dlopen(path, RTLD_NOW | RTLD_NOLOAD) else { return }
-        defer { dlclose(library) }
-        guard let symbol = dlsym(library, "C_GetFunctionList") else { return }
-        typealias GetFunctionList =
-            @convention(c) (UnsafeMutablePointer<UnsafeMutablePointer<CK_FUNCTION_LIST>?>) -> CK_RV
-        let getFunctionList = unsafeBitCast(symbol, to: GetFunctionList.self)
-        var functions: UnsafeMutablePointer<CK_FUNCTION_LIST>?
-        guard getFunctionList(&functions) == CK_RV(CKR_OK), let functions else { return }
-        _ = functions.pointee.C_Finalize?(nil)
+        library.left(self)
+        return true
     }
 
     /// Calls one function; `body` gets the function list and returns nil when the function is missing there.

@@ -18,6 +18,14 @@ enum RecoveryLevel: String, Sendable, CaseIterable {
     /// The PIN was refused or cannot be used: nothing is sent again until its source changes.
     case pin
 
+    /// Whether a failure outside of a request is reason enough to make all of it anew.
+    var wantsAnew: Bool {
+        switch self {
+        case .request, .pin, .count: false
+        case .session, .handle, .module, .generalError: true
+        }
+    }
+
     init(_ code: ReturnCode) {
         self = RecoveryLevel.table[code.rawValue] ?? (code.isVendorDefined ? .module : .request)
     }

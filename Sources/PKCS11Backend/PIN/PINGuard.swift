@@ -29,6 +29,13 @@ final class PINGuard: Sendable {
         _ = try judge(token, TokenPINGuard(directory: directory, tokenSerial: token.serial).read())
     }
 
+    /// Whether a login now would send the PIN that the token accepted last; sends nothing.
+    func wouldRepeat(_ token: TokenInfo) -> Bool {
+        let content = TokenPINGuard(directory: directory, tokenSerial: token.serial).read()
+        guard let pin = try? judge(token, content) else { return false }
+        return AcceptedPINs.contains(pin.secret, tokenSerial: token.serial)
+    }
+
     /// Logs in by `attempt`, which hands the PIN to C_Login exactly once.
     ///
     /// - Throws: `pinSource`, `pinBlocked`, or `call` for what has nothing to do with the PIN.
@@ -45,6 +52,8 @@ final class PINGuard: Sendable {
                 guard code == .ok || code == ReturnCode(CKRValue.userAlreadyLoggedIn) else {
                     throw PKCS11Error(call: "C_Login", code)
                 }
+                // Somebody else's login says nothing about this PIN.
+                if code == .ok { AcceptedPINs.remember(pin.secret, tokenSerial: token.serial) }
                 if content != .absent { try file.remove() }
                 return
             }

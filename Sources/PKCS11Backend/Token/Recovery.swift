@@ -9,7 +9,7 @@ extension Token {
     ///
     /// - Throws: why not; within the backoff's time, the last failure without another try.
     func raise(to phase: Phase) throws(PKCS11Error) {
-        if state.withLock({ $0.phase >= phase }) { return }
+        if state.withLock({ $0.phase >= phase && $0.module?.isInitialized ?? false }) { return }
         try lock.writing { () throws(PKCS11Error) in try climb(to: phase) }
     }
 
@@ -19,38 +19,56 @@ extension Token {
     /// - Returns: whether a key was made.
     func generateKeyIfMissing() throws(PKCS11Error) -> Bool {
         try lock.writing { () throws(PKCS11Error) in
+            do throws(PKCS11Error) {
+                return try generateKey()
+            } catch  where error.level.wantsAnew {
+                // Another token may be in the place of the one that is known: once more, from the beginning.
+                fall(error)
+                return try generateKey()
+            }
+        }
+    }
+
+    private func generateKey() throws(PKCS11Error) -> Bool {
+        while true {
             try climb(to: .loggedIn)
             let (module, info) = state.withLock { ($0.module, $0.info) }
             guard let module, let info else { return false }
             let file = TokenPINGuard(directory: configuration.guardDirectory, tokenSerial: info.serial)
-            return try file.locked { () throws(PKCS11Error) in
-                let session = try Session(module, slot: info.slot, writable: true)
-                defer { session.close() }
-                guard try session.findKey(configuration.uri) == nil else { return false }
-                try session.generateKey(configuration.uri)
-                return true
+            let isMade = try file.locked { () throws(PKCS11Error) in
+                try module.calling { () throws(PKCS11Error) in
+                    let session = try Session(module, slot: info.slot, writable: true)
+                    defer { session.close() }
+                    guard try session.findKey(configuration.uri) == nil else { return false }
+                    try session.generateKey(configuration.uri)
+                    return true
+                }
             }
+            // Else the library was made anew for another token.
+            if let isMade { return isMade }
         }
     }
 
     func climb(to phase: Phase) throws(PKCS11Error) {
         do throws(PKCS11Error) {
             while true {
+                relinquish()
                 let now = state.withLock { $0.phase }
                 guard now < phase else { return }
                 switch now {
                 case .down: try initialize()
-                case .initialized: try logIn()
-                case .loggedIn, .ready: try findKey()
+                case .initialized: try inModule { (module, slot) throws(PKCS11Error) in try logIn(module, slot) }
+                case .loggedIn, .ready:
+                    try inModule { (module, slot) throws(PKCS11Error) in try findKey(module, slot) }
                 }
             }
         } catch {
             // On the way up nothing was said about anybody's seal.
             let error = error.errorClass == .permanent ? PKCS11Error(error, errorClass: .reopen) : error
             state.withLock { $0.lastFailure = error }
-            switch error.level {
-            case .request, .pin, .count: break
-            case .session, .handle, .module, .generalError: fall(error)
+            if error.level.wantsAnew {
+                state.withLock { $0.failedClimbs += 1 }
+                fall(error)
             }
             throw error
         }
@@ -72,8 +90,7 @@ extension Token {
             return module
         }
         module.finalize(isLost: true)
-        try module.initialize()
-        let info = try module.selectToken(configuration.uri)
+        let info = try start(module)
         state.withLock { state in
             state.info = info
             state.epoch += 1
@@ -81,8 +98,43 @@ extension Token {
         }
     }
 
-    private func logIn() throws(PKCS11Error) {
-        let (module, slot) = try opened()
+    /// Once without disturbing the library's other users, then from its beginning: what was lost, or was not there, may
+    /// be seen only by another C_Initialize.
+    private func start(_ module: Module) throws(PKCS11Error) -> TokenInfo {
+        let obstacle: @Sendable () -> String? = { [weak self] in self?.obstacleToLogin }
+        let failed = state.withLock { $0.failedClimbs }
+        var refusal: String?
+        if failed == 0 {
+            try module.initialize(obstacle: obstacle)
+        } else {
+            refusal = try module.renew(obstacle: obstacle)
+        }
+        do throws(PKCS11Error) {
+            let found = try module.calling { () throws(PKCS11Error) in try module.selectToken(configuration.uri) }
+            // Taken by another token in between.
+            guard let found else { return try start(module) }
+            return found
+        } catch {
+            guard let refusal else { throw error }
+            throw PKCS11Error(
+                error.code, "\(error.message); \(configuration.modulePath) was not made anew: \(refusal)",
+                hint: error.hint, errorClass: error.errorClass, level: error.level)
+        }
+    }
+
+    /// Why the token, if its login ended now, would not come back by itself: only a PIN that it has accepted may be sent
+    /// for another token's sake. Asked by another token's thread, while nobody else is in the library.
+    private var obstacleToLogin: String? {
+        let (phase, module, info) = state.withLock { ($0.phase, $0.module, $0.info) }
+        guard phase > .initialized, let module, let info else { return nil }
+        // One that does not answer has nothing to lose.
+        guard let now = try? module.token(in: info.slot), now.has(.loginRequired) else { return nil }
+        guard let pinGuard else { return "\(configuration.name) logs in at the token's own keypad" }
+        return pinGuard.wouldRepeat(now)
+            ? nil : "\(configuration.name) could not log in again with the PIN that its token has accepted"
+    }
+
+    private func logIn(_ module: Module, _ slot: CK_SLOT_ID) throws(PKCS11Error) {
         // Flags as they are now, and whether it still is the same token.
         let info = try module.token(in: slot)
         guard info.matches(configuration.uri) else {
@@ -135,8 +187,7 @@ extension Token {
         }
     }
 
-    private func findKey() throws(PKCS11Error) {
-        let (module, slot) = try opened()
+    private func findKey(_ module: Module, _ slot: CK_SLOT_ID) throws(PKCS11Error) {
         guard let pool = state.withLock({ $0.pool }) else { throw Token.lost }
         let info = try module.token(in: slot)
         let found = try pool.withSession { (session) throws(PKCS11Error) in try session.findKey(configuration.uri) }
@@ -169,41 +220,68 @@ extension Token {
             state.key = key
             state.phase = .ready
             state.needsCanary = false
+            state.failedClimbs = 0
             state.lastFailure = nil
         }
     }
 
     /// Closes all sessions: the login ends with them, and handles of private keys with the login.
     func logOut() {
-        let (pool, isInitialized) = state.withLock { state in
+        let (pool, module) = state.withLock { state in
             state.epoch += 1
             state.key = nil
             if state.phase > .initialized { state.phase = .initialized }
-            return (state.pool.take(), state.module?.isInitialized ?? false)
+            return (state.pool.take(), state.module)
         }
-        if isInitialized { pool?.close() }
+        close(pool, module)
     }
 
     /// The module is to be made anew.
     func fall(_ error: PKCS11Error) {
         let (module, pool) = state.withLock { state in
-            state.epoch += 1
-            state.key = nil
-            state.needsCanary = true
             state.lastFailure = error
-            state.phase = .down
-            return (state.module, state.pool.take())
+            return state.drop()
         }
         // C_Finalize may fail as well, and its sessions would stay.
-        pool?.close()
+        close(pool, module)
         module?.finalize(isLost: true)
     }
 
-    private func opened() throws(PKCS11Error) -> (Module, CK_SLOT_ID) {
+    /// What another token has taken is let go of: no fault of this one, which comes back at once.
+    private func relinquish() {
+        let isTaken = state.withLock { state in
+            guard state.phase > .down, let module = state.module, !module.isInitialized else { return false }
+            _ = state.drop()
+            state.backoff.excused()
+            return true
+        }
+        if isTaken {
+            log(.debug, "\(configuration.name): the module was made anew for another of its tokens; logging in again")
+        }
+    }
+
+    /// Not the sessions of a library that was made anew: their numbers may be another's by now.
+    private func close(_ pool: SessionPool?, _ module: Module?) {
+        _ = try? module?.calling { () throws(PKCS11Error) in pool?.close() }
+    }
+
+    /// Runs a step of the way up; one that finds the library taken is left to `relinquish`.
+    private func inModule(_ step: (Module, CK_SLOT_ID) throws(PKCS11Error) -> Void) throws(PKCS11Error) {
         let (module, info) = state.withLock { ($0.module, $0.info) }
         guard let module, let info else { throw Token.lost }
-        return (module, info.slot)
+        _ = try module.calling { () throws(PKCS11Error) in try step(module, info.slot) }
     }
 
     private static let lost = PKCS11Error(.call, "the token was lost", errorClass: .reopen, level: .module)
+}
+
+extension Token.State {
+    /// Back to the beginning.
+    fileprivate mutating func drop() -> (Module?, SessionPool?) {
+        epoch += 1
+        key = nil
+        needsCanary = true
+        phase = .down
+        return (module, pool.take())
+    }
 }

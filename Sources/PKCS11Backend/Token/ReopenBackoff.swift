@@ -25,4 +25,7 @@ struct ReopenBackoff: Sendable {
         delay = .seconds(1)
         if let remaining = remaining(now), remaining > delay { next = now + delay }
     }
+
+    /// Lost by no fault of its own: it may be tried now.
+    mutating func excused() { next = nil }
 }

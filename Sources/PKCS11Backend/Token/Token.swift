@@ -5,7 +5,7 @@ internal import Synchronization
 /// One token and one key on it, brought up when needed and made anew when lost.
 ///
 /// Calls hold `lock` for reading; login and everything below it hold it for writing, so that no thread is in a call when
-/// the module is finalized. All functions block; they run on `ModuleCalls`.
+/// the module is finalized. Another token of the same library may have that made anew between any two calls (`Library`). All functions block; they run on `ModuleCalls`.
 final class Token: Sendable {
     /// How far the token is up; each step needs the one before.
     enum Phase: Int, Sendable, Comparable {
@@ -26,6 +26,8 @@ final class Token: Sendable {
         var lastFailure: PKCS11Error?
         /// Whether the module was lost: then a round trip comes before anything else.
         var needsCanary = false
+        /// How often it did not come up since it was ready; then the library is made anew for all of its tokens.
+        var failedClimbs = 0
         /// How the key seals, found by a probe; survives the module.
         var choice: KeyChoice?
     }
@@ -80,8 +82,8 @@ final class Token: Sendable {
                 case .request, .count, .pin, .generalError: throw error
                 // Sessions end together more often than alone.
                 case .session:
-                    let pool = state.withLock { $0.pool }
-                    pool?.closeIdle()
+                    let (pool, module) = state.withLock { ($0.pool, $0.module) }
+                    _ = try? module?.calling { () throws(PKCS11Error) in pool?.closeIdle() }
                     if pool?.isSpent ?? false { lose(PKCS11Error(error, level: .handle), epoch: epoch) }
                 case .handle, .module: lose(error, epoch: epoch)
                 }
@@ -111,15 +113,20 @@ final class Token: Sendable {
         var epoch = 0
         let outcome = Result { () throws(PKCS11Error) in
             try lock.reading { () throws(PKCS11Error) in
-                let now = state.withLock { ($0.epoch, $0.pool, $0.key, $0.info) }
-                epoch = now.0
-                guard let pool = now.1, let key = now.2, let info = now.3 else {
-                    // Lost again since `raise`: worth the one retry.
-                    throw PKCS11Error(.call, "the token was lost", errorClass: .reopen, level: .session)
+                let now = state.withLock { $0 }
+                epoch = now.epoch
+                // Lost again since `raise`: worth the one retry.
+                let lost = PKCS11Error(.call, "the token was lost", errorClass: .reopen, level: .session)
+                guard let module = now.module, let pool = now.pool, let key = now.key, let info = now.info else {
+                    throw lost
                 }
-                return try pool.withSession { (session) throws(PKCS11Error) in
-                    try body(Use(session: session, key: key, info: info))
+                let result = try module.calling { () throws(PKCS11Error) in
+                    try pool.withSession { (session) throws(PKCS11Error) in
+                        try body(Use(session: session, key: key, info: info))
+                    }
                 }
+                guard let result else { throw lost }
+                return result
             }
         }
         return (epoch, outcome)

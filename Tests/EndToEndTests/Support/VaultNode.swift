@@ -14,15 +14,8 @@ struct VaultNode {
         let certificates = try await Certificates.make(scope)
         try await certificates.issue("server", names: "IP:127.0.0.1")
         let standIn = try await VaultStandIn.start(scope, certificates: certificates, root: "root-of-the-test")
-        let document = try Files.readText(PackageSources.root + "/docs/vault.md")
-        let policy = try #require(document.firstMatch(of: /```hcl\n((?s:.*?))```/)).output.1
-        let answer = try standIn.control("prepare", JSON.object(["policy": .string(String(policy))]).text)
-        let login = try JSON(parsing: answer)
-        try Files.write(login["role_id"].string, to: scope.path("role-id"))
-        try Files.write(login["secret_id"].string, to: scope.path("secret-id"))
-        return VaultNode(
-            node: node, standIn: standIn, certificates: certificates,
-            secrets: [login["secret_id"].string, login["role_id"].string])
+        let secrets = try standIn.prepare(credentialsIn: scope.directory)
+        return VaultNode(node: node, standIn: standIn, certificates: certificates, secrets: secrets)
     }
 
     var backend: String {
@@ -51,5 +44,19 @@ struct VaultNode {
     func configure(_ backends: [String]) throws {
         let head = node.text(Node.Options()).split(separator: "backends:\n").first ?? ""
         try Files.write(head + "backends:\n" + backends.joined(), to: node.configuration)
+    }
+}
+
+extension VaultStandIn {
+    /// What docs/vault.md says is to be made in a new Vault, and the files `role-id` and `secret-id`.
+    ///
+    /// - Returns: what must be written nowhere: the secret ID, then the role ID.
+    func prepare(credentialsIn folder: String) throws -> [String] {
+        let document = try Files.readText(PackageSources.root + "/docs/vault.md")
+        let policy = try #require(document.firstMatch(of: /```hcl\n((?s:.*?))```/)).output.1
+        let login = try JSON(parsing: control("prepare", JSON.object(["policy": .string(String(policy))]).text))
+        try Files.write(login["role_id"].string, to: folder + "/role-id")
+        try Files.write(login["secret_id"].string, to: folder + "/secret-id")
+        return [login["secret_id"].string, login["role_id"].string]
     }
 }

@@ -44,4 +44,20 @@ struct RemovalTests {
             }
         }
     }
+
+    @Test("another token of the same name in its place, while it was in use: a key is made on that one")
+    func replaced() async throws {
+        try await TestScope.with { scope in
+            let token = try await SoftToken.make(scope)
+            let driver = try await Driver.start(scope, token)
+            let first = try await driver.ask("generate", "recipient")
+            _ = try await driver.ask("seal", "seal")
+            try Files.remove(scope.path("hsm"))
+            _ = try await SoftToken.make(scope)
+            try await driver.eventually("generate", "recipient")
+            let second = try await driver.ask("recipients", "recipient")
+            #expect(first.split(separator: " ").first != second.split(separator: " ").first)
+            _ = try await driver.ask("seal", "seal")
+        }
+    }
 }

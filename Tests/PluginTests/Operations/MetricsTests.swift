@@ -71,6 +71,30 @@ struct MetricsTests {
         #expect(text.value("trousseau_publication_bytes") == 300)
     }
 
+    @Test("show whose breaker is open, how often each backend was asked, and how often it was spared")
+    func breakers() throws {
+        var report = try report(keks: 0)
+        var waits = BackendReport(name: "waits", kind: "vault", unsealOnly: false, state: .failing)
+        (waits.nextTry, waits.calls, waits.sparedCalls) = (.seconds(3), 9, 70)
+        var tried = BackendReport(name: "tried", kind: "tpm", unsealOnly: false, state: .failing)
+        (tried.isBeingTried, tried.calls) = (true, 2)
+        var well = BackendReport(name: "well", kind: "pkcs11", unsealOnly: false, state: .ok)
+        (well.calls, well.lastSuccess, well.lastLatency) = (1, .zero, .microseconds(1500))
+        report.backends = [waits, tried, well]
+        let text = try text(report)
+        func values(_ name: String) -> [Double?] {
+            ["waits", "tried", "well"].map { text.value(name, ["backend": $0]) }
+        }
+        #expect(values("trousseau_backend_breaker_open") == [1, 1, 0])
+        #expect(values("trousseau_backend_calls_total") == [9, 2, 1])
+        #expect(values("trousseau_backend_spared_calls_total") == [70, 0, 0])
+        #expect(values("trousseau_backend_last_success_seconds") == [nil, nil, 0])
+        #expect(values("trousseau_backend_last_latency_seconds") == [nil, nil, 0.0015])
+        #expect(text.value("trousseau_backend_up", ["backend": "waits", "kind": "vault"]) == 0)
+        #expect(text.value("trousseau_backend_up", ["backend": "well", "kind": "pkcs11"]) == 1)
+        #expect(text.value("trousseau_seals", ["backend": "well", "state": "verified"]) == 0)
+    }
+
     @Test("have as many series whatever there is, and labels of ours only")
     func bounded() throws {
         let few = try text(try report(keks: 1))
