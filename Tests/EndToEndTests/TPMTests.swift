@@ -134,7 +134,7 @@ struct TPMTests {
 private final class TPMNode {
     enum Backend {
         case hsm
-        case tpm(policy: String = "policy: {}")
+        case tpm(policy: String = "")
     }
 
     let base: Node
