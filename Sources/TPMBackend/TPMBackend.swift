@@ -145,7 +145,9 @@ public final class TPMBackend: SealingBackend {
                 let key = try enrolment.key(for: description, context)
                 return try explained(enrolment, key, context) { () throws(TPMError) in
                     try parsed.open(
-                        SealOpening(context: context, key: key, description: description, policy: policy, pin: pin))
+                        SealOpening(
+                            context: context, key: key, description: description, policy: policy, pin: pin, until: until
+                        ))
                 }
             }
             guard secret.count == KEK.size else { throw TPMSeal.doesNotOpen }

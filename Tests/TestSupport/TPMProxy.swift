@@ -91,6 +91,9 @@ public final class TPMProxy: Sendable {
         }
     }
 
+    /// The commands since `takeCommands` was last called.
+    public var commands: [UInt32] { state.withLock { $0.commands } }
+
     /// How many connections there were.
     public var connections: Int { state.withLock { $0.connections } }
 

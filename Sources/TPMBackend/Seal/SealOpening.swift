@@ -11,6 +11,8 @@ struct SealOpening {
     let policy: TPMPolicy
     /// The PIN's source, where one is configured.
     let pin: ObjectPIN?
+    /// How long another process that shows a PIN is waited for.
+    let until: ContinuousClock.Instant
 
     /// Four commands; with a policy some more.
     func open(_ seal: TPMSeal) throws(TPMError) -> SecretBytes {
@@ -44,7 +46,7 @@ struct SealOpening {
                     .pinSource, "this seal wants a PIN, and no pinSource is configured",
                     hint: "name the file that holds it with pinSource")
             }
-            return try pin.open(under: key) { (pin) throws(TPMError) in
+            return try pin.open(under: key, context, until: until) { (pin) throws(TPMError) in
                 try context.setAuth(pin, of: loaded)
                 defer { context.clearAuth(of: loaded) }
                 return try unseal(loaded, parent, session)
