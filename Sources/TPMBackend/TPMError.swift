@@ -69,7 +69,9 @@ public struct TPMError: Error, Sendable, Equatable {
     }
 
     /// As the sealing chain takes it.
-    var sealingError: SealingError { SealingError(errorClass, message, hint: hint, cause: self) }
+    var sealingError: SealingError {
+        SealingError(errorClass, message, hint: hint, cause: self, mayPass: code == .policy)
+    }
 }
 
 extension TPMError: CustomStringConvertible {

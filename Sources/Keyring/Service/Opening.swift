@@ -138,7 +138,8 @@ extension KeyringService {
             guard let error = outcome.error, error.errorClass == .permanent else { return }
             let now = self.pacing.now()
             self.state.withLock { state in
-                state.keks[kekID]?.refused[candidate] = error
+                // A state that may pass is asked for again, as slowly as everything that fails.
+                if !error.mayPass { state.keks[kekID]?.refused[candidate] = error }
                 state.keks[kekID]?.verifications[KEKState.SealKey(candidate)] =
                     KEKState.Verification(at: now, problem: error.message)
             }

@@ -16,6 +16,8 @@ final class Device: @unchecked Sendable {
     /// TPM handles that a lost connection may have left behind.
     private var orphans: [UInt32] = []
 
+    private let alarmCount = Mutex<UInt64>(0)
+
     /// How often a busy TPM is asked.
     static let patience = 5
 
@@ -76,6 +78,9 @@ final class Device: @unchecked Sendable {
     /// Whether somebody else is kept out; asked from any thread.
     var isOpen: Bool { openness.withLock { $0 } }
 
+    /// How often an answer was not the pinned TPM's; asked from any thread.
+    var alarms: UInt64 { alarmCount.withLock { $0 } }
+
     /// Gives the TPM back.
     func close() {
         guard let context else { return }
@@ -104,6 +109,7 @@ final class Device: @unchecked Sendable {
     }
 
     private func alert(_ failure: TPMError) {
+        alarmCount.withLock { $0 += 1 }
         log(
             .error, "security: an answer in the TPM's name was not made by the pinned TPM", ("backend", name),
             ("reason", failure.message))

@@ -101,6 +101,7 @@ struct RecoveryTests {
             scene.proxy.inject(.alterAnswer, into: CommandCode.unseal)
             #expect(try await scene.opens(scene.local))
             #expect(scene.log.has("error: security: "))
+            #expect(scene.backend.alarms == 1)
             scene.proxy.inject(.alterAnswer, into: CommandCode.unseal, times: .max)
             let (code, error) = try await scene.failure { _ = try await scene.opens(scene.local) }
             #expect(code == .interference || code == .replaced, "\(error)")
