@@ -11,6 +11,9 @@ public protocol MeasuredBackend: SealingBackend {
         expecting states: [String], until: ContinuousClock.Instant
     ) async throws(SealingError) -> [Recipient]
 
+    /// What an operator should know about the device at any time, a sentence each; the device is not asked.
+    var notices: [String] { get }
+
     /// How many answers came in the device's name, since the start, that it cannot have made.
     var alarms: UInt64 { get }
 }

@@ -30,7 +30,7 @@ public final class TPMBackend: SealingBackend {
         name = configuration.name
         device = Device(self.configuration, log: log)
         enrolment = Enrolment(
-            StorageKeyPin(directory: self.configuration.stateDirectory, backend: configuration.name))
+            StorageKeyPin(directory: self.configuration.stateDirectory, backend: configuration.name), log: log)
         let directory = self.configuration.stateDirectory
         pin = self.configuration.pin.map { ObjectPIN($0, directory: directory, log: log) }
         calls = DeviceCalls(self.configuration, device)

@@ -149,6 +149,9 @@ extension KeyringService {
                 warnings.append("the active KEK is not sealed to \(name): no recovery with its key yet")
             }
         }
+        for case let backend as any MeasuredBackend in chain.members.map(\.backend) {
+            warnings += backend.notices.map { "backend \(backend.name): \($0)" }
+        }
         for backend in report.backends {
             guard let alarms = backend.alarms, alarms > 0 else { continue }
             warnings.append(

@@ -42,7 +42,7 @@ final class Device: @unchecked Sendable {
             } catch {
                 failure = error
             }
-            if failure.code == .interference { alert(failure) }
+            if failure.isAlarm { alert(failure) }
             switch failure.remedy {
             case .none: throw failure
             case .wait:
@@ -75,6 +75,8 @@ final class Device: @unchecked Sendable {
         }
     }
 
+    private var isManaged: Bool { tcti.hasPrefix("device:/dev/tpmrm") }
+
     /// Whether somebody else is kept out; asked from any thread.
     var isOpen: Bool { openness.withLock { $0 } }
 
@@ -84,8 +86,9 @@ final class Device: @unchecked Sendable {
     /// Gives the TPM back.
     func close() {
         guard let context else { return }
-        // More than a few are not ours any more.
-        orphans = (orphans + context.orphans).suffix(8)
+        // The kernel's resource manager has flushed what was ours with the file, and session handles, which it does not
+        // translate, may be somebody else's by now. Without one, more than a few are not ours any more.
+        orphans = isManaged ? [] : (orphans + context.orphans).suffix(8)
         self.context = nil
         openness.withLock { $0 = false }
     }

@@ -18,12 +18,14 @@ struct TPMState: Sendable, Equatable {
 
     var text: String { "\(lockoutCounter) of \(maximumFailures) wrong guesses" }
 
-    var findings: [Finding] {
+    /// - Parameter key: nil when it is not known.
+    func findings(under key: StorageKey?) -> [Finding] {
         var findings: [Finding] = []
         if isLockedOut {
+            let what = key?.countsGuesses == true ? "no seal opens" : "seals with a PIN do not open"
             findings.append(
                 Finding(
-                    .warning, "lockout", "the TPM is locked against guessing: seals with a PIN do not open",
+                    .warning, "lockout", "the TPM is locked against guessing: \(what)",
                     hint: "wait, or clear the lockout with tpm2_dictionarylockout --clear-lockout"))
         }
         if ownerAuthIsSet {

@@ -152,7 +152,8 @@ final class ObjectPIN: Sendable {
 
     private var hint: String {
         "correct the PIN in \(file.path); nothing is sent to the TPM until that file changes; to set a new PIN, run "
-            + "trousseau reseal while another recipient has opened the keyring"
+            + "trousseau reseal while another recipient has opened the keyring; if it is right, it was changed on its way "
+            + "to the TPM: touch that file and restart the plugin"
     }
 
     private var unansweredHint: String {

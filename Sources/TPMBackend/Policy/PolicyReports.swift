@@ -65,6 +65,12 @@ extension TPMBackend: MeasuredBackend {
         }
     }
 
+    /// Of the storage root key.
+    public var notices: [String] {
+        guard let key = try? enrolment.pinned(), key.countsGuesses else { return [] }
+        return ["\(StorageKey.guessing); \(StorageKey.otherRecipient)"]
+    }
+
     /// How many answers were not made by the TPM to which the session's key was encrypted.
     public var alarms: UInt64 { device.alarms }
 

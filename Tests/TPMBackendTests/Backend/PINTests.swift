@@ -324,4 +324,44 @@ struct PINTests {
             #expect(PINCircumstances(text: text) == nil, "\(text)")
         }
     }
+
+    @Test("after seals and unseals, right ones and wrong ones, no PIN is in ordinary memory", arguments: [false, true])
+    func residue(_ hasPolicy: Bool) async throws {
+        try await TestScope.with { scope in
+            let node = try await Node.make(scope)
+            let pinFile = scope.path("pin")
+            let (right, wrong) = (UInt8(0x83), UInt8(0x85))
+            // By another process: in this one nobody else may have the bytes.
+            func write(_ first: UInt8) async throws {
+                let digits = (0..<32).map { "\\" + String(first + 3 * UInt8($0), radix: 8) }.joined()
+                let result = try await ChildProcess.run(
+                    "/bin/sh", ["-c", "printf '\(digits)' >\(pinFile) && chmod 600 \(pinFile)"], within: .seconds(20))
+                guard result.succeeded else { throw TestError(result.text) }
+            }
+            try await write(right)
+            let backend = try node.backend { configuration in
+                configuration.pinSource = pinFile
+                if hasPolicy {
+                    configuration.policy = (try? LiteralPolicy(pcrs: ["15"])).map { .literal($0) } ?? .none
+                }
+            }
+            if hasPolicy {
+                try await node.tpm.tool("tpm2_pcrextend", "15:sha256=" + String(repeating: "ab", count: 32))
+            }
+            _ = try await backend.recipients(generateMissingKey: true, until: patience)
+            let local = try #require(try await backend.localRecipients(until: patience).first)
+            let kek = try KEK.generate()
+            let seal = try await backend.seal(kek, to: local, until: patience)
+            #expect(try Residue.count(Residue.Needle(pin: right)) == 0, "after sealing")
+            #expect(try await backend.unseal(seal, until: patience).id == kek.id)
+            #expect(try Residue.count(Residue.Needle(pin: right)) == 0, "after unsealing")
+            try await write(wrong)
+            await #expect(throws: SealingError.self) { try await backend.unseal(seal, until: patience) }
+            #expect(try Residue.count(Residue.Needle(pin: wrong)) == 0, "after a refusal")
+            await backend.shutdown(until: patience)
+            for kind in ["handles-transient", "handles-loaded-session", "handles-saved-session"] {
+                #expect(try await node.tpm.tool("tpm2_getcap", kind) == "", "\(kind)")
+            }
+        }
+    }
 }
