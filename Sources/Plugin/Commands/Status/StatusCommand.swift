@@ -23,23 +23,27 @@ enum StatusCommand {
         } catch {
             throw KeyringComposition.failure(error)
         }
-        report.policies = try policies(configuration, report.activeRecipients)
+        try ask(configuration, &report)
         return StatusJSON.files(report)
     }
 
-    /// What the devices that measure this machine say of the policies of the active KEK's seals: no plugin asks them.
-    private static func policies(
-        _ configuration: PluginConfiguration, _ recipients: [Recipient]
-    ) throws(CommandFailure) -> [PolicyReport] {
+    /// Adds what the devices that measure this machine say of the policies of the active KEK's seals: no plugin asks them.
+    private static func ask(
+        _ configuration: PluginConfiguration, _ report: inout KeyringReport
+    ) throws(CommandFailure) {
         let backends = try BackendComposition.measuredBackends(configuration, log: .none)
-        guard !backends.isEmpty else { return [] }
-        return BlockingTask.run {
+        let recipients = report.activeRecipients
+        guard !backends.isEmpty else { return }
+        report.policies = BlockingTask.run {
             var reports: [PolicyReport] = []
             for backend in backends {
                 reports += await backend.policies(of: recipients, until: .now + policyPatience)
                 await backend.shutdown(until: .now + policyPatience)
             }
             return reports
+        }
+        for backend in backends {
+            report.warnings += backend.notices.map { "backend \(backend.name): \($0)" }
         }
     }
 
