@@ -333,7 +333,7 @@ const ProtobufCMessageDescriptor trousseau_control__status_response__descriptor 
   (ProtobufCMessageInit) trousseau_control__status_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor trousseau_control__reseal_request__field_descriptors[3] =
+static const ProtobufCFieldDescriptor trousseau_control__reseal_request__field_descriptors[4] =
 {
   {
     "backend",
@@ -371,16 +371,29 @@ static const ProtobufCFieldDescriptor trousseau_control__reseal_request__field_d
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "pcrs",
+    4,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(TrousseauControl__ResealRequest, n_pcrs),
+    offsetof(TrousseauControl__ResealRequest, pcrs),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned trousseau_control__reseal_request__field_indices_by_name[] = {
   0,   /* field[0] = backend */
   2,   /* field[2] = drop_replaced */
   1,   /* field[1] = generate_keys */
+  3,   /* field[3] = pcrs */
 };
 static const ProtobufCIntRange trousseau_control__reseal_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 3 }
+  { 0, 4 }
 };
 const ProtobufCMessageDescriptor trousseau_control__reseal_request__descriptor =
 {
@@ -390,7 +403,7 @@ const ProtobufCMessageDescriptor trousseau_control__reseal_request__descriptor =
   "TrousseauControl__ResealRequest",
   "trousseau.control.v1",
   sizeof(TrousseauControl__ResealRequest),
-  3,
+  4,
   trousseau_control__reseal_request__field_descriptors,
   trousseau_control__reseal_request__field_indices_by_name,
   1,  trousseau_control__reseal_request__number_ranges,

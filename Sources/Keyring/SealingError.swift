@@ -24,13 +24,19 @@ public struct SealingError: Error, Sendable {
     public let hint: String?
     /// The backend module's own error.
     public let cause: (any Error)?
+    /// Of a permanent error: that what refused is the state of the machine, or a file that is replaced while this process
+    /// runs, so that the same seal may open another time.
+    public let mayPass: Bool
 
     /// An error of this class.
-    public init(_ errorClass: Class, _ message: String, hint: String? = nil, cause: (any Error)? = nil) {
+    public init(
+        _ errorClass: Class, _ message: String, hint: String? = nil, cause: (any Error)? = nil, mayPass: Bool = false
+    ) {
         self.errorClass = errorClass
         self.message = message
         self.hint = hint
         self.cause = cause
+        self.mayPass = mayPass
     }
 }
 

@@ -74,6 +74,12 @@ enum Diagnosis {
                     .warning, "PIN guard", "a PIN from \(pin.name) was refused",
                     hint: "correct the PIN in \(pin.name); nothing is sent to the token until it changes")
             ]
+        case .unanswered:
+            return [
+                Finding(
+                    .warning, "PIN guard", "a PIN from \(pin.name) was sent, and the answer was lost",
+                    hint: "make sure that \(pin.name) holds the right PIN, then touch that file")
+            ]
         case .unreadable(let problem):
             return [Finding(.error, "PIN guard", "\(file.path): \(problem)", hint: "remove it when the PIN is right")]
         }

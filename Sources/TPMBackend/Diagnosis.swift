@@ -26,13 +26,16 @@ struct Diagnosis: Sendable {
         }
         findings.append(state.finding)
         guard let state = state.value else { return findings }
-        findings += state.findings
         let key = check("storage root key", { (key: StorageKey) in "enrolled, Name \(key.text)" }) {
             () throws(TPMError) in
             try device.run { (context) throws(TPMError) in try enrolment.checked(context, enrol: false) }
         }
         findings.append(key.finding)
+        findings += state.findings(under: key.value)
         guard let key = key.value else { return findings + (pin?.findings(under: nil) ?? []) }
+        if key.countsGuesses {
+            findings.append(Finding(.warning, "storage root key", StorageKey.guessing, hint: StorageKey.otherRecipient))
+        }
         return findings + policies(key) + (pin?.findings(under: key) ?? [])
     }
 

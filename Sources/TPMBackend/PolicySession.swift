@@ -13,10 +13,31 @@ protocol PolicyRequirement: Sendable {
     /// Why the session's digest is not the object's although `satisfy` did its part.
     func mismatch(_ session: PolicySession) -> TPMError
 
-    /// Whether the TPM's present state would do, in words; no session is needed.
+    /// Whether the TPM's present state would do; no session is needed.
+    ///
+    /// - Throws: what keeps the TPM from telling.
+    func verdict(_ context: ESYSContext) throws(TPMError) -> PolicyVerdict
+}
+
+extension PolicyRequirement {
+    /// That the TPM's present state would do, in words.
     ///
     /// - Throws: `policy` when it would not, naming what differs.
-    func state(_ context: ESYSContext) throws(TPMError) -> String
+    func state(_ context: ESYSContext) throws(TPMError) -> String {
+        let verdict = try verdict(context)
+        if let refusal = verdict.refusal { throw refusal }
+        return verdict.text
+    }
+}
+
+/// What a policy says of the TPM's present state.
+struct PolicyVerdict: Sendable {
+    /// For a state that would do.
+    let text: String
+    /// Why it would not.
+    var refusal: TPMError?
+    /// The PCRs that have another value, where that can be told.
+    var differing: [Int] = []
 }
 
 /// One way in which a seal may open: the digest that the object carries, and what a reader needs to satisfy it.

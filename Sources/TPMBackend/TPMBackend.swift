@@ -30,7 +30,7 @@ public final class TPMBackend: SealingBackend {
         name = configuration.name
         device = Device(self.configuration, log: log)
         enrolment = Enrolment(
-            StorageKeyPin(directory: self.configuration.stateDirectory, backend: configuration.name))
+            StorageKeyPin(directory: self.configuration.stateDirectory, backend: configuration.name), log: log)
         let directory = self.configuration.stateDirectory
         pin = self.configuration.pin.map { ObjectPIN($0, directory: directory, log: log) }
         calls = DeviceCalls(self.configuration, device)
@@ -145,7 +145,9 @@ public final class TPMBackend: SealingBackend {
                 let key = try enrolment.key(for: description, context)
                 return try explained(enrolment, key, context) { () throws(TPMError) in
                     try parsed.open(
-                        SealOpening(context: context, key: key, description: description, policy: policy, pin: pin))
+                        SealOpening(
+                            context: context, key: key, description: description, policy: policy, pin: pin, until: until
+                        ))
                 }
             }
             guard secret.count == KEK.size else { throw TPMSeal.doesNotOpen }

@@ -50,6 +50,13 @@ struct CheckedConfiguration: Sendable {
                 .configuration, "device \"\(tcti)\" is not a TCTI and its configuration",
                 hint: "such as \(TPMConfiguration.defaultTCTI)")
         }
+        // With nothing behind the name the library takes what it has compiled in: /dev/tpm0, or localhost.
+        let rest = tcti[tcti.index(after: colon)...]
+        guard !rest.isEmpty, tcti[..<colon] != "device" || rest.hasPrefix("/") else {
+            throw TPMError(
+                .configuration, "device \"\(tcti)\" does not say which TPM",
+                hint: "such as \(TPMConfiguration.defaultTCTI), or swtpm:path=/run/tpm/sock")
+        }
         stateDirectory = raw.stateDirectory
         guard stateDirectory.hasPrefix("/"), !stateDirectory.utf8.contains(0) else {
             throw TPMError(.configuration, "stateDirectory \"\(stateDirectory)\" is not an absolute path")

@@ -51,12 +51,14 @@ public struct TPMError: Error, Sendable, Equatable {
     let command: Command?
     /// Whether the call was refused since too many wait.
     let isBusy: Bool
+    /// Whether somebody else than the pinned TPM may have made the answer, or changed the command.
+    let isAlarm: Bool
 
     /// An error of this module.
     init(
         _ code: Code, _ message: String, hint: String? = nil, errorClass: SealingError.Class = .operatorMustAct,
         remedy: Remedy = .none, returnCode: ReturnCode = .success, command: Command? = nil,
-        isBusy: Bool = false
+        isBusy: Bool = false, isAlarm: Bool = false
     ) {
         self.code = code
         self.errorClass = errorClass
@@ -66,10 +68,13 @@ public struct TPMError: Error, Sendable, Equatable {
         self.returnCode = returnCode
         self.command = command
         self.isBusy = isBusy
+        self.isAlarm = isAlarm || code == .interference
     }
 
-    /// As the sealing chain takes it.
-    var sealingError: SealingError { SealingError(errorClass, message, hint: hint, cause: self) }
+    /// As the sealing chain takes it. What a disturbed bus has refused is asked for again.
+    var sealingError: SealingError {
+        SealingError(errorClass, message, hint: hint, cause: self, mayPass: code == .policy || isAlarm)
+    }
 }
 
 extension TPMError: CustomStringConvertible {

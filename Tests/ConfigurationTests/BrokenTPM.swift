@@ -10,6 +10,13 @@ extension BrokenConfiguration {
         broken("{idleClose: 0s}", ["18: backends[1].tpm.idleClose: 0s is not between 100ms and 1m"]),
         broken("{idleClose: 3}", ["18: backends[1].tpm.idleClose: expected a duration, found a number"]),
         broken("{policy: signed}", ["18: backends[1].tpm.policy: expected a mapping, found text"]),
+        // What is left of a policy whose lines were lost must not read as "no policy".
+        broken("{policy: {}}", ["18: backends[1].tpm.policy: is empty"]),
+        broken("{policy: }", ["18: backends[1].tpm.policy: has no value"]),
+        broken("{policy: {signed: }}", ["18: backends[1].tpm.policy.signed: has no value"]),
+        broken("{policy: {pcrs: }}", ["18: backends[1].tpm.policy.pcrs: has no value"]),
+        broken("{policy: {pcrs: [\"\"]}}", ["18: backends[1].tpm.policy.pcrs[0]: is empty"]),
+        broken("{policy: {signed: {pcrs: \"\"}}}", ["18: backends[1].tpm.policy.signed.pcrs: is empty"]),
         broken("{policy: {pcr: [7]}}", ["18: backends[1].tpm.policy.pcr: unknown key"]),
         broken("{policy: {pcrs: []}}", ["18: backends[1].tpm.policy.pcrs: has 0 items, not 1 to 8"]),
         broken("{policy: {pcrs: a}}", ["18: backends[1].tpm.policy.pcrs: expected a list, found text"]),

@@ -203,4 +203,20 @@ struct ConfigurationTests {
                 .signed(pcrs: "sha256:11", publicKey: "/k.pem", signatures: "/s.json"),
             ])
     }
+
+    @Test("says how to write no policy, and where a key belongs that more than one section has")
+    func hintsOfTPM() {
+        let text = """
+            apiVersion: trousseau/v1alpha1
+            kind: PluginConfiguration
+            keyring: {name: prod}
+            backends:
+            - {name: a, tpm: {policy: {}}}
+            - {name: b, pinSource: /etc/pin, tpm: {}}
+            """
+        let findings = BrokenConfiguration.findings(text)
+        #expect(findings.map(\.key) == ["backends[0].tpm.policy", "backends[1].pinSource"])
+        #expect(findings.first?.hint?.hasPrefix("for no policy leave the key policy away") == true)
+        #expect(findings.last?.hint == "it belongs to backends[].pkcs11 or backends[].tpm")
+    }
 }

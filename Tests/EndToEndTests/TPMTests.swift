@@ -128,23 +128,170 @@ struct TPMTests {
             #expect(try await node.status()["keks"].array.map { $0["openedBy"].string } == ["node-tpm"])
         }
     }
+
+    @Test("reseal --pcrs: before the update both states open, after it a reseal leaves the new one alone")
+    func foretold() async throws {
+        try await TPMNode.with(
+            [.tpm(policy: "policy: {pcrs: [\"sha256:15\"]}")],
+            prepare: { tpm in
+                try await tpm.extend()
+            }
+        ) { node, tpm in
+            let next = try await SoftTPM.valueAfter(2, node.base.scope)
+            let server = try await node.start()
+            try await server.ask("write", ["count": 5])
+            for (text, why) in [
+                ("sha256:15=00", "the value of PCR 15 is not 64 digits"),
+                ("sha1:15=\(next)", "the bank sha1 is not used"),
+                ("sha256:15", "no value is given"), ("sha256:24=\(next)", "is no number from 0 to 23"),
+            ] {
+                let refused = try await node.base.run("reseal", ["--pcrs", text])
+                #expect(refused.exit == .code(2) && refused.text.contains(why), "\(refused.text)")
+            }
+            let other = try await node.base.run("reseal", ["--pcrs", "sha256:7=\(next)"])
+            #expect(other.exit == .code(1) && other.output.contains("the policy is over sha256:15"), "\(other.text)")
+            #expect(try await node.locals().count == 1)
+
+            let sealed = try await node.base.run("reseal", ["--pcrs", "sha256:15=\(next)"])
+            #expect(sealed.succeeded && sealed.output.contains("added"), "\(sealed.text)")
+            #expect(try await node.locals().count == 2)
+            let policies = try await node.status()["policies"].array
+            #expect(policies.allSatisfy { $0["kind"] == "literal" && $0["bank"] == "sha256" && $0["pcrs"] == [15] })
+            #expect(TPMNode.satisfied(policies) == [false, true])
+            #expect(policies.filter { $0["satisfied"] == false }.map { $0["differing"] } == [[15]])
+            let status = try await node.base.run("status")
+            #expect(status.output.contains("not satisfied: PCR 15 differs"), "\(status.text)")
+            #expect(!status.output.contains("is not satisfied now"), "\(status.text)")
+
+            // The update did not come: the seal to the present state is still there.
+            try await node.stop()
+            try await node.serve()
+            try await server.ask("boot", ["within": 60])
+            #expect(try await server.ask("read")["codes"].counts.keys.sorted() == ["OK"])
+
+            // It came.
+            try await node.stop()
+            try await tpm.extend()
+            let files = try await node.status()
+            #expect(files["running"] == false)
+            #expect(TPMNode.satisfied(files["policies"].array) == [false, true])
+            #expect(
+                files["policies"].array.count { $0["differing"] == [15] } == 2, "the old local one, and the record's")
+            try await node.serve()
+            try await server.ask("boot", ["within": 60])
+            #expect(try await server.ask("read")["codes"].counts.keys.sorted() == ["OK"])
+            #expect(try await node.status()["keks"].array.map { $0["openedBy"].string } == ["node-tpm"])
+            let after = try await node.base.run("reseal")
+            #expect(after.succeeded && after.output.contains("dropped"), "\(after.text)")
+            #expect(try await node.locals().map(\.state) == ["verified"])
+
+            // On the files, with no plugin.
+            try await node.stop()
+            let later = try await SoftTPM.valueAfter(3, node.base.scope)
+            let onFiles = try await node.base.run("reseal", ["--pcrs", "15=\(later)", "--output", "json"])
+            #expect(onFiles.succeeded, "\(onFiles.text)")
+            #expect(try JSON(parsing: onFiles.output)["pcrs"].array.map(\.string) == ["15=\(later)"])
+            #expect(try await node.status()["policies"].array.count { $0["local"] == true } == 2)
+        }
+    }
+
+    @Test("a state that was not what the seal wants is looked at again: it opens without a restart")
+    func stateComesBack() async throws {
+        try await TPMNode.with(
+            [.tpm(policy: "policy: {pcrs: [\"sha256:15\"]}")],
+            prepare: { tpm in
+                try await tpm.extend()
+            }
+        ) { node, tpm in
+            let server = try await node.start()
+            try await server.ask("write", ["count": 5])
+            try await node.stop()
+            try await tpm.extend()
+            try await node.serve()
+            try await eventually("status says which PCR differs", within: .seconds(60)) {
+                let status = try await node.base.run("status")
+                return status.output.contains("blocked") && status.output.contains("PCR 15 differs")
+                    && status.output.contains("the policy literal sha256:15 is not satisfied now")
+            }
+            try await tpm.losePower()
+            _ = try await tpm.attempt("tpm2_startup", ["-c"])
+            try await tpm.extend()
+            try await server.ask("boot", ["within": 90])
+            #expect(try await server.ask("read")["codes"].counts.keys.sorted() == ["OK"])
+        }
+    }
+
+    @Test("a TPM that is down costs status two seconds, and is shown as that; without a policy it says so")
+    func statusWithoutTPM() async throws {
+        try await TPMNode.with(
+            [.tpm(policy: "policy: {pcrs: [\"sha256:15\"]}")],
+            prepare: { tpm in
+                try await tpm.extend()
+            }
+        ) { node, tpm in
+            _ = try await node.start()
+            tpm.send(SIGSTOP)
+            let start = ContinuousClock.now
+            let status = try await node.base.run("status")
+            #expect(ContinuousClock.now - start < .seconds(4))
+            tpm.send(SIGCONT)
+            #expect(status.succeeded && status.output.contains("not known"), "\(status.text)")
+            #expect(status.output.contains("is not known: "), "\(status.text)")
+        }
+        try await TPMNode.with([.tpm()]) { node, _ in
+            _ = try await node.start()
+            let policies = try await node.status()["policies"].array
+            #expect(
+                policies.map { $0["kind"] } == ["none", "none"] && policies.map { $0["satisfied"] } == [true, true])
+            let status = try await node.base.run("status")
+            #expect(status.output.contains("opens whatever was booted"), "\(status.text)")
+        }
+    }
+
+    @Test("an answer that is changed on the bus is counted in the metrics, and status says it")
+    func alarm() async throws {
+        let port = try Loopback.freePort()
+        try await TPMNode.with([.tpm()], metrics: port, isWatched: true) { node, _ in
+            _ = try await node.start()
+            let proxy = try #require(node.proxy)
+            func alarms() throws -> Double? {
+                let answer = try HTTPResponse.get("/metrics", .port(UInt16(port)))
+                return try ExpositionText(parsing: answer.body)
+                    .value("trousseau_tpm_alarms_total", ["backend": "node-tpm"])
+            }
+            #expect(try alarms() == 0)
+            proxy.inject(.alterAnswer, into: 0x15E)
+            let resealed = try await node.base.run("reseal")
+            #expect(resealed.succeeded, "\(resealed.text)")
+            #expect(try alarms() == 1)
+            #expect(try await node.status()["backends"].array.map { $0["alarms"] } == [1])
+            let status = try await node.base.run("status")
+            #expect(status.output.contains("look at the hardware"), "\(status.text)")
+        }
+    }
 }
 
 /// A node whose configuration names a TPM in software.
 private final class TPMNode {
     enum Backend {
         case hsm
-        case tpm(policy: String = "policy: {}")
+        case tpm(policy: String = "")
     }
 
     let base: Node
     private var plugin: RunningPlugin?
+    /// Between the program and the TPM, when that was wanted.
+    private(set) var proxy: TPMProxy?
 
     private init(_ base: Node) { self.base = base }
 
-    /// - Parameter prepare: done to the TPM before `init`.
+    /// - Parameters:
+    ///   - metrics: the port of them.
+    ///   - isWatched: with a proxy before the TPM.
+    ///   - prepare: done to the TPM before `init`.
     static func with(
-        _ backends: [Backend], prepare: (SoftTPM) async throws -> Void = { _ in },
+        _ backends: [Backend], metrics: Int? = nil, isWatched: Bool = false,
+        prepare: (SoftTPM) async throws -> Void = { _ in },
         _ body: (TPMNode, SoftTPM) async throws -> Void
     ) async throws {
         try await TestScope.with { scope in
@@ -152,6 +299,9 @@ private final class TPMNode {
             let tpm = try await SoftTPM.start(scope)
             try await tpm.tool("tpm2_startup", "-c")
             try await prepare(tpm)
+            if isWatched { node.proxy = try TPMProxy(scope, before: tpm) }
+            defer { node.proxy?.stop() }
+            let device = node.proxy?.tcti ?? tpm.tcti
             let parts = node.base.text(Node.Options()).split(separator: "backends:\n")
             let texts = backends.map { backend in
                 switch backend {
@@ -161,14 +311,16 @@ private final class TPMNode {
                     - name: node-tpm
                       deadline: 20s
                       tpm:
-                        device: "\(tpm.tcti)"
+                        device: "\(device)"
                         idleClose: 100ms
                         \(policy)
 
                     """
                 }
             }
-            try Files.write(String(parts[0]) + "backends:\n" + texts.joined(), to: node.base.configuration)
+            let operations = metrics.map { "metrics: {listen: \"127.0.0.1:\($0)\"}\n" } ?? ""
+            try Files.write(
+                String(parts[0]) + "backends:\n" + texts.joined() + operations, to: node.base.configuration)
             try await node.base.initialize()
             try await body(node, tpm)
         }
@@ -194,6 +346,12 @@ private final class TPMNode {
         return try JSON(parsing: result.output)
     }
 
+    /// Of the local seals' policies, in no order: how many are satisfied cannot be told from where they stand.
+    static func satisfied(_ policies: [JSON]) -> [Bool] {
+        let local = policies.filter { $0["local"] == true }.map { $0["satisfied"] == true }
+        return local.filter { !$0 } + local.filter { $0 }
+    }
+
     /// The local seals of all KEKs.
     func locals() async throws -> [(state: String, problem: String)] {
         try await status()["keks"].array.flatMap { $0["seals"].array }.filter { $0["local"] == true }
@@ -202,6 +360,17 @@ private final class TPMNode {
 }
 
 extension SoftTPM {
+    /// The value of PCR 15 after so many of `extend`, as another TPM has it.
+    fileprivate static func valueAfter(_ count: Int, _ scope: TestScope) async throws -> String {
+        let twin = try await SoftTPM.start(scope, "twin\(count)")
+        try await twin.tool("tpm2_startup", "-c")
+        for _ in 0..<count { try await twin.extend() }
+        let text = try await twin.tool("tpm2_pcrread", "sha256:15")
+        try await twin.stop()
+        guard let value = text.firstMatch(of: /0x([0-9A-Fa-f]{64})/) else { throw TestError(text) }
+        return value.1.lowercased()
+    }
+
     /// Measures something into PCR 15.
     fileprivate func extend() async throws {
         try await tool("tpm2_pcrextend", "15:sha256=" + String(repeating: "ab", count: 32))

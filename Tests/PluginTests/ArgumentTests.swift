@@ -38,14 +38,21 @@ struct ArgumentTests {
                 .reseal(
                     .init(
                         configuration: "/etc/trousseau/config.yaml", backend: nil, generateKeys: false,
-                        dropReplaced: false, isConfirmed: false, output: .text))
+                        dropReplaced: false, pcrs: [], isConfirmed: false, output: .text))
             ),
             (
                 "reseal --config c --backend b --generate-keys --drop-replaced --yes --output json",
                 .reseal(
                     .init(
-                        configuration: "c", backend: "b", generateKeys: true, dropReplaced: true, isConfirmed: true,
-                        output: .json))
+                        configuration: "c", backend: "b", generateKeys: true, dropReplaced: true, pcrs: [],
+                        isConfirmed: true, output: .json))
+            ),
+            (
+                "reseal --pcrs sha256:7=a+11 sha256:7+11=b --config c",
+                .reseal(
+                    .init(
+                        configuration: "c", backend: nil, generateKeys: false, dropReplaced: false,
+                        pcrs: ["sha256:7=a+11", "sha256:7+11=b"], isConfirmed: false, output: .text))
             ),
             (
                 "encryption-config --api v1 --name old --socket /s",

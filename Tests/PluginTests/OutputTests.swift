@@ -50,12 +50,16 @@ struct OutputTests {
                 (
                     "backends",
                     .array([.members(("name", text), ("state", .string("failing")), ("lastError", text))])
+                ),
+                (
+                    "policies",
+                    .array([.members(("backend", text), ("kind", text), ("bank", text), ("problem", text))])
                 )))
         let reseal = ResealText.render(
             .members(
                 ("oldKeyID", text), ("keyID", .string("x")),
                 ("seals", .array([.members(("backend", text), ("note", text), ("hint", text))]))), [hostile])
-        for (report, count) in [(status, 13), (reseal, 6)] {
+        for (report, count) in [(status, 19), (reseal, 6)] {
             let left = report.unicodeScalars.filter { $0 != "\n" && $0.properties.generalCategory == .control }
             #expect(left.isEmpty && !report.contains("\u{202e}"), "\(report)")
             #expect(report.matches(of: /a\\u\{1b\}/).count >= count, "\(report)")

@@ -15,6 +15,12 @@ public final class TPMProxy: Sendable {
         case loseAnswer
         /// One bit of the answer's body changes on its way.
         case alterAnswer
+        /// One bit of the command's end changes on its way: of its last session's HMAC, or of its last parameter.
+        case alterCommand
+        /// The answer says that it has no sessions, and they are cut off.
+        case stripSessions
+        /// The last byte of the answer, of its HMAC, is cut off.
+        case cutAnswer
         /// The TPM loses its power, then gets the command.
         case losePower
         /// It reaches the TPM late.
@@ -91,6 +97,9 @@ public final class TPMProxy: Sendable {
         }
     }
 
+    /// The commands since `takeCommands` was last called.
+    public var commands: [UInt32] { state.withLock { $0.commands } }
+
     /// How many connections there were.
     public var connections: Int { state.withLock { $0.connections } }
 
@@ -123,6 +132,7 @@ public final class TPMProxy: Sendable {
         defer { for file in upstreams.values { close(file) } }
         while let command = message(client) {
             let code = command[6..<10].reduce(0) { $0 << 8 | UInt32($1) }
+            var sent = command
             let (action, socket, isStopping) = state.withLock { state -> (Action?, String, Bool) in
                 state.commands.append(code)
                 let socket = state.routes[code] ?? state.routes[nil] ?? ""
@@ -140,13 +150,23 @@ public final class TPMProxy: Sendable {
                 return
             case .losePower: losePower(socket + ".ctrl")
             case .delay(let time): usleep(UInt32(time.wholeMilliseconds) * 1000)
-            case .loseAnswer, .alterAnswer, nil: break
+            case .alterCommand: sent[sent.count - 1] ^= 1
+            case .loseAnswer, .alterAnswer, .stripSessions, .cutAnswer, nil: break
             }
             guard let upstream = upstreams[socket] ?? TPMProxy.connect(socket) else { return }
             upstreams[socket] = upstream
-            guard send(upstream, command), var answer = message(upstream) else { return }
+            guard send(upstream, sent), var answer = message(upstream) else { return }
             if case .loseAnswer = action { return }
-            if case .alterAnswer = action { answer[answer.count - 40] ^= 1 }
+            switch action {
+            case .alterAnswer: answer[answer.count - 40] ^= 1
+            case .cutAnswer: answer = TPMProxy.resized(Array(answer.dropLast()))
+            case .stripSessions:
+                // tag(2), size(4), code(4), the parameters' size(4), parameters, sessions; of commands without a handle in
+                // their answer.
+                let count = answer[10..<14].reduce(0) { $0 << 8 | Int($1) }
+                answer = TPMProxy.resized([0x80, 0x01] + answer[2..<10] + answer[14..<(14 + count)])
+            default: break
+            }
             guard send(client, answer) else { return }
         }
     }
@@ -174,6 +194,11 @@ public final class TPMProxy: Sendable {
             return nil
         }
         return file
+    }
+
+    /// With its own size in it.
+    private static func resized(_ message: [UInt8]) -> [UInt8] {
+        message[..<2] + [24, 16, 8, 0].map { UInt8(truncatingIfNeeded: message.count >> $0) } + message[6...]
     }
 
     /// A command or an answer: tag(2), size(4), and as much as it says.

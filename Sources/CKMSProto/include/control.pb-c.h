@@ -65,10 +65,16 @@ struct  TrousseauControl__ResealRequest
    * Remove the recipients of backends that only unseal.
    */
   protobuf_c_boolean drop_replaced;
+  /*
+   * Values of PCRs that are to come, a text for each state (sha256:7+11=HEX), to which TPMs seal besides. At most 8 of
+   * at most 2048 bytes.
+   */
+  size_t n_pcrs;
+  ProtobufCBinaryData *pcrs;
 };
 #define TROUSSEAU_CONTROL__RESEAL_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&trousseau_control__reseal_request__descriptor) \
-    , {0,NULL}, 0, 0 }
+    , {0,NULL}, 0, 0, 0,NULL }
 
 
 struct  TrousseauControl__ResealResponse

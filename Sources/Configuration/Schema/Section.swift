@@ -33,6 +33,9 @@ final class Section {
         self.diagnosis = diagnosis
     }
 
+    /// Whether it has no key at all.
+    var isEmpty: Bool { entries.isEmpty }
+
     /// The node of a key; nil when it is not there, which is reported if it is required.
     func node(_ key: String, required: String? = nil) -> YAMLNode? {
         know([key])
@@ -133,8 +136,9 @@ enum KnownKeys {
         "backends[].pkcs11.module", "backends[].pkcs11.key", "backends[].pkcs11.pinSource",
         "backends[].pkcs11.maxSessions", "backends[].pkcs11.allowUnsafeKey", "backends[].pkcs11.allowPINCountLow",
         "backends[].pkcs11.allowSHA1OAEP", "backends[].tpm",
-        "backends[].tpm.device", "backends[].tpm.idleClose", "backends[].tpm.policy", "backends[].tpm.policy.signed",
-        "backends[].tpm.policy.pcrs", "backends[].tpm.policy.signed.publicKey",
+        "backends[].tpm.device", "backends[].tpm.pinSource", "backends[].tpm.idleClose", "backends[].tpm.policy",
+        "backends[].tpm.policy.signed",
+        "backends[].tpm.policy.pcrs", "backends[].tpm.policy.signed.pcrs", "backends[].tpm.policy.signed.publicKey",
         "backends[].tpm.policy.signed.signatures", "backends[].vault", "backends[].vault.address",
         "backends[].vault.otherAddresses", "backends[].vault.namespace", "backends[].vault.mount",
         "backends[].vault.tokenFile", "backends[].vault.appRole", "backends[].vault.kubernetes",
@@ -146,10 +150,12 @@ enum KnownKeys {
         "metrics", "metrics.listen", "log", "log.format", "log.level",
     ]
 
-    /// The section that a key of this name belongs to: `keyring` for `directory`.
+    /// The sections that have a key of this name: `keyring` for `directory`, two of them for `pinSource`.
     static func path(of key: String) -> String? {
-        guard let path = paths.first(where: { $0 == key || $0.hasSuffix("." + key) }) else { return nil }
-        let section = path.split(separator: ".").dropLast().joined(separator: ".")
-        return section.isEmpty ? "the top level" : section
+        let sections = paths.filter { $0 == key || $0.hasSuffix("." + key) }.map { path in
+            let section = path.split(separator: ".").dropLast().joined(separator: ".")
+            return section.isEmpty ? "the top level" : section
+        }
+        return sections.isEmpty ? nil : sections.joined(separator: " or ")
     }
 }

@@ -17,7 +17,9 @@ struct TPMSchema {
         let device = section.string("device")
         let pinSource = section.path("pinSource", isPrivate: true)
         let idleClose = section.duration("idleClose", in: .milliseconds(100)...(.seconds(60)))
-        let policy = section.section("policy").map(policy) ?? .none
+        // An empty mapping is no way to say "none": it is what is left of a policy whose lines were lost.
+        let hasPolicy = !section.present(["policy"]).isEmpty
+        let policy = hasPolicy ? section.section("policy").map(policy) ?? .none : .none
         section.finish()
         let tpm = PluginConfiguration.TPM(
             device: device?.value ?? TPMSchema.defaultDevice, pinSource: pinSource?.value,
@@ -31,6 +33,13 @@ struct TPMSchema {
 
     private func policy(_ section: Section) -> PluginConfiguration.TPM.Policy {
         let kinds = section.present(["signed", "pcrs"])
+        if section.isEmpty {
+            section.report(
+                "", line: section.line, "is empty",
+                hint:
+                    "for no policy leave the key policy away; else write signed: {pcrs: \"sha256:11\"}, or pcrs: with "
+                    + "a list such as [\"sha256:7+11\"]")
+        }
         defer { section.finish() }
         if kinds.count > 1 {
             section.report(

@@ -6,17 +6,29 @@ enum KMSRequests {
     static func empty() -> Slice { Slice([]) }
 
     static func reseal(_ options: ResealOptions) -> Slice {
-        var backend = Array((options.backend ?? "").utf8)
-        let bytes = backend.withUnsafeMutableBufferPointer { backend -> [UInt8] in
-            var message = TrousseauControl__ResealRequest()
-            trousseau_control__reseal_request__init(&message)
-            message.backend.data = backend.baseAddress
-            message.backend.len = backend.count
-            message.generate_keys = options.generateKeys ? 1 : 0
-            message.drop_replaced = options.dropReplaced ? 1 : 0
-            let size = trousseau_control__reseal_request__get_packed_size(&message)
-            return [UInt8](unsafeUninitializedCapacity: size) { memory, count in
-                count = trousseau_control__reseal_request__pack(&message, memory.baseAddress)
+        // All texts one after the other, in memory that the message points into.
+        let texts = [options.backend ?? ""] + options.expecting
+        var memory = texts.flatMap { Array($0.utf8) }
+        let bytes = memory.withUnsafeMutableBufferPointer { memory -> [UInt8] in
+            var start = 0
+            var data = texts.map { text in
+                let count = text.utf8.count
+                defer { start += count }
+                return ProtobufCBinaryData(len: count, data: memory.baseAddress.map { $0 + start })
+            }
+            let backend = data.removeFirst()
+            return data.withUnsafeMutableBufferPointer { states in
+                var message = TrousseauControl__ResealRequest()
+                trousseau_control__reseal_request__init(&message)
+                message.backend = backend
+                message.generate_keys = options.generateKeys ? 1 : 0
+                message.drop_replaced = options.dropReplaced ? 1 : 0
+                message.n_pcrs = states.count
+                message.pcrs = states.baseAddress
+                let size = trousseau_control__reseal_request__get_packed_size(&message)
+                return [UInt8](unsafeUninitializedCapacity: size) { memory, count in
+                    count = trousseau_control__reseal_request__pack(&message, memory.baseAddress)
+                }
             }
         }
         return Slice(bytes)

@@ -8,8 +8,8 @@ enum ControlMethods {
         return [
             Method(path: service + "Status") { _ in
                 // A report may wait for locks, which the thread that answers Encrypt must not.
-                .later { _ in
-                    .message(report(control.report()))
+                .later { deadline in
+                    .message(report(await control.report(until: deadline - answerTime)))
                 }
             },
             Method(path: service + "Reseal") { bytes in
@@ -50,9 +50,25 @@ enum ControlMethods {
         guard let message = trousseau_control__reseal_request__unpack(nil, bytes.count, start) else { return nil }
         defer { trousseau_control__reseal_request__free_unpacked(message, nil) }
         let backend = String(validating: message.pointee.backend.bytes, as: UTF8.self)
-        guard let backend else { return nil }
+        guard let backend, let states = states(message) else { return nil }
         return ResealOptions(
             backend: backend.isEmpty ? nil : backend, generateKeys: message.pointee.generate_keys != 0,
-            dropReplaced: message.pointee.drop_replaced != 0)
+            dropReplaced: message.pointee.drop_replaced != 0, expecting: states)
+    }
+
+    /// Nil when they are more, or longer, than a client of ours makes them.
+    private static func states(
+        _ message: UnsafeMutablePointer<TrousseauControl__ResealRequest>
+    ) -> [String]? {
+        let count = message.pointee.n_pcrs
+        guard count <= 8 else { return nil }
+        var states: [String] = []
+        for index in 0..<count {
+            guard let bytes = message.pointee.pcrs?[index].bytes, 1...2048 ~= bytes.count,
+                let text = String(validating: bytes, as: UTF8.self)
+            else { return nil }
+            states.append(text)
+        }
+        return states
     }
 }

@@ -6,6 +6,8 @@ package struct PINFailure: Error, Sendable, Equatable {
         case source
         /// The guard cannot do its work, so that no PIN is sent.
         case blocked
+        /// Somebody else shows a PIN to the device, and does not end.
+        case busy
         /// There is no memory for secrets.
         case memory
     }

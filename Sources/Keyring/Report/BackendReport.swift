@@ -40,6 +40,9 @@ public struct BackendReport: Sendable, Hashable {
     public var lastErrorAge: Duration?
     /// How often it has failed since the start, by class; classes that did not occur are left out.
     public var failures: [SealingError.Class: UInt64] = [:]
+    /// How many answers came in its device's name, since the start, that the device cannot have made; nil for backends
+    /// that cannot tell.
+    public var alarms: UInt64?
 
     /// A report.
     public init(name: String, kind: String, unsealOnly: Bool, state: State) {

@@ -17,6 +17,10 @@ public struct KeyringReport: Sendable {
     public var keks: [KEKReport] = []
     /// In the order of unsealing; empty when no plugin runs.
     public var backends: [BackendReport] = []
+    /// What the policies of the active KEK's seals ask for, where that was asked: `KeyringService.policies(until:)`.
+    public var policies: [PolicyReport] = []
+    /// The recipients of the active KEK's seals, of files only.
+    public private(set) var activeRecipients: [Recipient] = []
     /// Files that were left alone.
     public var damagedFiles: [DamagedFile] = []
     /// Bytes of the annotation that is stored with every object.
@@ -53,6 +57,10 @@ public struct KeyringReport: Sendable {
                 name: roles.keyring.name, keyringID: roles.keyring.keyringID, directory: directory, state: state)
             report.damagedFiles = stored.damaged
             report.keks = stored.records.map { KEKReport($0, stored, roles) }
+            let active = roles.active.kekID
+            report.activeRecipients =
+                stored.localSeals(of: active).map(\.recipient)
+                + (stored.record(of: active)?.record.liveSeals ?? []).map(\.recipient)
             return report
         } catch {
             throw KeyringError(error)

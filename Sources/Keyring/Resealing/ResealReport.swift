@@ -48,6 +48,9 @@ public struct ResealReport: Sendable {
     /// The backends of the process that did it, in order, and whether each only unseals.
     public let backends: [(name: String, unsealOnly: Bool)]
 
+    /// The states that are to come to which was sealed besides.
+    public let expecting: [String]
+
     /// Whether everything that should have been done was.
     public var isComplete: Bool { !rows.contains { $0.outcome == .failed } }
 }

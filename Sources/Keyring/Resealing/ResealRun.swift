@@ -87,8 +87,25 @@ struct ResealRun: Sendable {
                 state.health[index].recipients = recipients
                 state.health[index].localRecipients = local
             }
-            return Told(member: index, hasTurn: true, recipients: .success(recipients), local: local)
+            switch await expected(member) {
+            case .failure(let error):
+                return Told(member: index, hasTurn: true, recipients: .failure(error))
+            case .success(let expected):
+                // Whatever is like a state that the configuration names is one seal with it.
+                let more = expected.filter { one in !local.contains { $0.id == one.id } }
+                return Told(member: index, hasTurn: true, recipients: .success(recipients), local: local + more)
+            }
         }
+    }
+
+    /// The member's recipients for the states that are to come; none for backends that do not measure the machine.
+    private func expected(_ member: SealingChain.Member) async -> Result<[Recipient], SealingError> {
+        let states = options.expecting
+        guard !states.isEmpty, let backend = member.backend as? any MeasuredBackend else { return .success([]) }
+        let outcome = await member.call("local recipients", until: until) { (_, until) throws(SealingError) in
+            try await backend.localRecipients(expecting: states, until: until)
+        }
+        return outcome.result
     }
 
     /// Two seals to one key are one seal: if it is lost, both are.

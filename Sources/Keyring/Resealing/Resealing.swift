@@ -42,7 +42,7 @@ extension KeyringService {
         }
         let report = ResealReport(
             oldKeyID: before, keyID: state.withLock { $0.active?.publication.keyID }, rows: rows,
-            backends: chain.members.map { ($0.backend.name, $0.unsealOnly) })
+            backends: chain.members.map { ($0.backend.name, $0.unsealOnly) }, expecting: options.expecting)
         log(
             report.isComplete ? .info : .warning, "resealed",
             ("changed", "\(rows.count { [.added, .renewed, .dropped].contains($0.outcome) })"),
@@ -51,6 +51,16 @@ extension KeyringService {
     }
 
     private func checkBackend(_ options: ResealOptions) throws(KeyringError) {
+        guard
+            options.expecting.isEmpty
+                || chain.members.contains(where: { !$0.unsealOnly && $0.backend is any MeasuredBackend })
+        else {
+            throw KeyringError(
+                .reseal, "no backend that seals here binds seals to the machine's state",
+                hint:
+                    "values of PCRs are for a TPM with a literal policy; a running plugin has the configuration of its start"
+            )
+        }
         guard let name = options.backend else { return }
         let sealing = chain.members.filter { !$0.unsealOnly }.map(\.backend.name)
         guard !sealing.contains(name) else { return }

@@ -25,6 +25,7 @@ public final class KeyringService: Sendable {
     private let onChange: @Sendable (KeyringState) -> Void
     let snapshot: Mutex<Snapshot>
     let counters = RequestCounters()
+    let policyWatch = PolicyWatch()
 
     /// Opens the store with its lock and reads the files; asks no device.
     ///

@@ -136,7 +136,8 @@ extension KeyringService {
         }
         let result = await chain.open(kekID, by: job.candidates) { candidate, outcome in
             guard let error = outcome.error, error.errorClass == .permanent else { return }
-            self.state.withLock { $0.keks[kekID]?.refuse(candidate, error, self.pacing) }
+            // A state that may pass is asked for again, as slowly as everything that fails.
+            if !error.mayPass { self.state.withLock { $0.keks[kekID]?.refuse(candidate, error, self.pacing) } }
             self.verified(kekID, KEKState.SealKey(candidate), by: candidate.member, problem: error.message)
         }
         switch result {

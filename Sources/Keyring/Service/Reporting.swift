@@ -51,6 +51,7 @@ extension KeyringService {
         report.lastSuccess = history.lastSuccess.map { now - $0 }
         report.lastLatency = history.lastLatency
         report.failures = history.failureCounts
+        report.alarms = (member.backend as? any MeasuredBackend)?.alarms
         if let failure = history.lastFailure {
             report.lastError = failure.error.message
             report.lastErrorHint = failure.error.hint
@@ -177,6 +178,15 @@ extension KeyringService {
                 guard let name = seal.backend, offline.contains(name) else { continue }
                 warnings.append("the active KEK is not sealed to \(name): no recovery with its key yet")
             }
+        }
+        for case let backend as any MeasuredBackend in chain.members.map(\.backend) {
+            warnings += backend.notices.map { "backend \(backend.name): \($0)" }
+        }
+        for backend in report.backends {
+            guard let alarms = backend.alarms, alarms > 0 else { continue }
+            warnings.append(
+                "backend \(backend.name): \(alarms) answers in its device's name were not made by the device: somebody on "
+                    + "the bus may have changed them, look at the hardware")
         }
         if let size = report.publicationSize, size > Publication.warningSize {
             warnings.append(

@@ -72,6 +72,8 @@ final class PINGuard: Sendable {
         case .absent: break
         case .refused(let identity):
             if identity == pin.identity { throw blocked(token, "its PIN was refused before") }
+        case .unanswered(let identity, _):
+            if identity == pin.identity { throw blocked(token, "it was sent before, and the answer was lost") }
         case .unreadable(let problem):
             let path = TokenPINGuard(directory: directory, tokenSerial: token.serial).path
             throw PKCS11Error(

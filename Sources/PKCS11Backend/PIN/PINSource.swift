@@ -58,6 +58,7 @@ extension PKCS11Error {
         switch failure.code {
         case .source: self.init(.pinSource, failure.message, hint: failure.hint)
         case .blocked: self.init(.pinBlocked, failure.message, hint: failure.hint)
+        case .busy: self.init(.pinBlocked, failure.message, hint: failure.hint, errorClass: .retry)
         case .memory: self.init(.pinSource, failure.message, hint: failure.hint, errorClass: .retry)
         }
     }

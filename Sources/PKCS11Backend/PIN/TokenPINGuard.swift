@@ -3,6 +3,8 @@ internal import Keyring
 /// The part of a token's PIN guard that outlives the process.
 struct TokenPINGuard: Sendable {
     private let file: PINGuardFile
+    /// With another process that logs in to the same token.
+    private static let patience = Duration.seconds(10)
 
     /// The guard of the token with this serial; nothing is opened.
     init(directory: String, tokenSerial: String) {
@@ -49,7 +51,7 @@ struct TokenPINGuard: Sendable {
     func locked<R>(_ body: () throws(PKCS11Error) -> R) throws(PKCS11Error) -> R {
         let lock: PINGuardFile.Lock
         do throws(PINFailure) {
-            lock = try file.lock()
+            lock = try file.lock(until: .now + TokenPINGuard.patience)
         } catch {
             throw PKCS11Error(error)
         }

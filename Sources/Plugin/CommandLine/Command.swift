@@ -28,6 +28,8 @@ enum Command: Equatable {
         let backend: String?
         let generateKeys: Bool
         let dropReplaced: Bool
+        /// Values of PCRs that are to come; none: none.
+        let pcrs: [String]
         /// Not asked before recipients are removed.
         let isConfirmed: Bool
         let output: OutputFormat
@@ -147,7 +149,7 @@ enum Command: Equatable {
             rest, of: "reseal",
             [
                 .value("--config"), .value("--backend"), .flag("--generate-keys"), .flag("--drop-replaced"),
-                .flag("--yes"), .value("--output"),
+                .values("--pcrs"), .flag("--yes"), .value("--output"),
             ])
         guard arguments.has("--drop-replaced") || !arguments.has("--yes") else {
             throw arguments.failure("--yes without --drop-replaced", hint: "only that asks")
@@ -156,7 +158,7 @@ enum Command: Equatable {
             Reseal(
                 configuration: try configuration(arguments), backend: try arguments.string("--backend"),
                 generateKeys: arguments.has("--generate-keys"), dropReplaced: arguments.has("--drop-replaced"),
-                isConfirmed: arguments.has("--yes"), output: try output(arguments)))
+                pcrs: try arguments.list("--pcrs"), isConfirmed: arguments.has("--yes"), output: try output(arguments)))
     }
 
     private static func encryptionConfig(_ rest: [String]) throws(CommandFailure) -> Command {

@@ -154,7 +154,7 @@ enum Usage {
         """
 
     private static let reseal = """
-        usage: trousseau reseal [--config FILE] [--backend NAME] [--generate-keys]
+        usage: trousseau reseal [--config FILE] [--backend NAME] [--generate-keys] [--pcrs STATE...]
                                 [--drop-replaced [--yes]] [--output text|json]
 
         Opens every seal of every key (KEK), makes those that are missing and renews those that do not open, that were
@@ -165,6 +165,9 @@ enum Usage {
           --config FILE      default /etc/trousseau/config.yaml
           --backend NAME     renew this backend's seals although they open; also accepts its new sealing key
           --generate-keys    make sealing keys that do not exist yet; existing ones are never touched
+          --pcrs STATE...    seal besides to the TPM's PCRs as an update will make them, and keep the seal to the present
+                             ones: sha256:7+11=HEX is PCR 11 with that value and 7 as it is. The states of an earlier
+                             --pcrs are dropped, and a reseal without --pcrs drops them, too
           --drop-replaced    remove the sealing keys of backends with unsealOnly from the keyring, for good, and seals
                              that open without the PIN that their backend has now; only where every other backend's
                              seal was opened in this run

@@ -30,13 +30,7 @@ enum BackendComposition {
                     throw CommandFailure(.configuration, "backend \(backend.name): \(error.message)", hint: error.hint)
                 }
             case .tpm(let section):
-                let directory = tpmDirectory(configuration.keyring)
-                do throws(TPMError) {
-                    backends.append(
-                        try TPMBackend(tpm(section, name: backend.name, stateDirectory: directory), log: log))
-                } catch {
-                    throw CommandFailure(.configuration, "backend \(backend.name): \(error.message)", hint: error.hint)
-                }
+                backends.append(try tpmBackend(section, name: backend.name, configuration.keyring, log))
             case .vault(let section):
                 do throws(VaultError) {
                     backends.append(
@@ -56,6 +50,40 @@ enum BackendComposition {
             }
         }
         return backends
+    }
+
+    /// Those alone that measure the machine, in the order of the configuration. Opens nothing.
+    ///
+    /// - Throws: `CommandFailure` with code `configuration`.
+    static func measuredBackends(
+        _ configuration: PluginConfiguration, log: Log
+    ) throws(CommandFailure) -> [any MeasuredBackend] {
+        var backends: [any MeasuredBackend] = []
+        for backend in configuration.backends {
+            guard case .tpm(let section) = backend.kind else { continue }
+            backends.append(try tpmBackend(section, name: backend.name, configuration.keyring, log))
+        }
+        return backends
+    }
+
+    private static func tpmBackend(
+        _ section: PluginConfiguration.TPM, name: String, _ keyring: PluginConfiguration.Keyring, _ log: Log
+    ) throws(CommandFailure) -> TPMBackend {
+        do throws(TPMError) {
+            return try TPMBackend(tpm(section, name: name, stateDirectory: tpmDirectory(keyring)), log: log)
+        } catch {
+            throw CommandFailure(.configuration, "backend \(name): \(error.message)", hint: error.hint)
+        }
+    }
+
+    /// What is wrong with values of PCRs that are to come, for the command line's own check; nil when nothing is.
+    static func problem(statesToCome states: [String]) -> (reason: String, hint: String?)? {
+        do throws(TPMError) {
+            _ = try LiteralPolicy(toCome: states)
+            return nil
+        } catch {
+            return (error.message, error.hint)
+        }
     }
 
     /// What the backend's module has against a section, for the configuration's own check.

@@ -133,5 +133,13 @@ enum KeyringMetrics {
                     .init(["backend": backend.name, "class": $0.rawValue], backend.failures[$0] ?? 0)
                 }
             })
+        let alarms = backends.compactMap { backend in
+            backend.alarms.map { Exposition.Sample(["backend": backend.name], $0) }
+        }
+        guard !alarms.isEmpty else { return }
+        exposition.write(
+            .counter, "trousseau_tpm_alarms_total",
+            "Answers in the TPM's name that the pinned TPM did not make: somebody on the bus may have changed them.",
+            alarms)
     }
 }

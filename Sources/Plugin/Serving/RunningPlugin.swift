@@ -21,10 +21,14 @@ final class RunningPlugin: ControlService {
         statistics.withLock { $0 = { [weak server] in server?.statistics() } }
     }
 
-    func report() -> [UInt8] {
+    func report(until: ContinuousClock.Instant) async -> [UInt8] {
+        // Who looks at the status wants to see that a device is away, not to wait for it.
+        let policies = await service.policies(until: min(until, .now + StatusCommand.policyPatience))
         let process = StatusJSON.Process(pid: Int(getpid()), uptime: .now - started)
         let server = statistics.withLock { $0 }?() ?? nil
-        return Array(StatusJSON.running(service.report(), server, process).text.utf8)
+        var report = service.report()
+        report.policies = policies
+        return Array(StatusJSON.running(report, server, process).text.utf8)
     }
 
     func reseal(_ options: ResealOptions, until: ContinuousClock.Instant) async throws(KeyringError) -> [UInt8] {

@@ -16,6 +16,8 @@ final class Device: @unchecked Sendable {
     /// TPM handles that a lost connection may have left behind.
     private var orphans: [UInt32] = []
 
+    private let alarmCount = Mutex<UInt64>(0)
+
     /// How often a busy TPM is asked.
     static let patience = 5
 
@@ -40,7 +42,7 @@ final class Device: @unchecked Sendable {
             } catch {
                 failure = error
             }
-            if failure.code == .interference { alert(failure) }
+            if failure.isAlarm { alert(failure) }
             switch failure.remedy {
             case .none: throw failure
             case .wait:
@@ -73,14 +75,20 @@ final class Device: @unchecked Sendable {
         }
     }
 
+    private var isManaged: Bool { tcti.hasPrefix("device:/dev/tpmrm") }
+
     /// Whether somebody else is kept out; asked from any thread.
     var isOpen: Bool { openness.withLock { $0 } }
+
+    /// How often an answer was not the pinned TPM's; asked from any thread.
+    var alarms: UInt64 { alarmCount.withLock { $0 } }
 
     /// Gives the TPM back.
     func close() {
         guard let context else { return }
-        // More than a few are not ours any more.
-        orphans = (orphans + context.orphans).suffix(8)
+        // The kernel's resource manager has flushed what was ours with the file, and session handles, which it does not
+        // translate, may be somebody else's by now. Without one, more than a few are not ours any more.
+        orphans = isManaged ? [] : (orphans + context.orphans).suffix(8)
         self.context = nil
         openness.withLock { $0 = false }
     }
@@ -104,6 +112,7 @@ final class Device: @unchecked Sendable {
     }
 
     private func alert(_ failure: TPMError) {
+        alarmCount.withLock { $0 += 1 }
         log(
             .error, "security: an answer in the TPM's name was not made by the pinned TPM", ("backend", name),
             ("reason", failure.message))

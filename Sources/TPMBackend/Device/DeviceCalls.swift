@@ -29,11 +29,14 @@ final class DeviceCalls: Sendable {
         guard ContinuousClock.now < deadline else { throw failure(.late) }
         let answer: Result<R, TPMError>
         do throws(CallRefusal) {
-            answer = try await threads.answer(until: deadline) { Result { () throws(TPMError) in try body() } }
+            answer = try await threads.answer(until: deadline) {
+                // Here, since the caller may have gone.
+                defer { self.restartTimer() }
+                return Result { () throws(TPMError) in try body() }
+            }
         } catch {
             throw failure(error)
         }
-        restartTimer()
         return try answer.get()
     }
 

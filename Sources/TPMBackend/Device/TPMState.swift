@@ -8,6 +8,8 @@ struct TPMState: Sendable, Equatable {
     /// Wrong guesses that count now, and how many lock the TPM.
     let lockoutCounter: UInt32
     let maximumFailures: UInt32
+    /// Seconds after which one wrong guess counts no more; 0: none counts at all.
+    let recoveryInterval: UInt32
 
     /// The owner hierarchy has an authorization value.
     var ownerAuthIsSet: Bool { permanent & 1 != 0 }
@@ -16,12 +18,14 @@ struct TPMState: Sendable, Equatable {
 
     var text: String { "\(lockoutCounter) of \(maximumFailures) wrong guesses" }
 
-    var findings: [Finding] {
+    /// - Parameter key: nil when it is not known.
+    func findings(under key: StorageKey?) -> [Finding] {
         var findings: [Finding] = []
         if isLockedOut {
+            let what = key?.countsGuesses == true ? "no seal opens" : "seals with a PIN do not open"
             findings.append(
                 Finding(
-                    .warning, "lockout", "the TPM is locked against guessing: seals with a PIN do not open",
+                    .warning, "lockout", "the TPM is locked against guessing: \(what)",
                     hint: "wait, or clear the lockout with tpm2_dictionarylockout --clear-lockout"))
         }
         if ownerAuthIsSet {
@@ -42,7 +46,7 @@ extension ESYSContext {
         defer { Esys_Free(answer) }
         // TPM_CAP_TPM_PROPERTIES
         try call(.getCapability) {
-            Esys_GetCapability($0, Handle.none, Handle.none, Handle.none, 6, first, 16, &more, &answer)
+            Esys_GetCapability($0, Handle.none, Handle.none, Handle.none, 6, first, 18, &more, &answer)
         }
         guard let answer else { throw TPMError(.call, "TPM2_GetCapability: no answer", errorClass: .retry) }
         var properties: [UInt32: UInt32] = [:]
@@ -54,6 +58,6 @@ extension ESYSContext {
         }
         return TPMState(
             permanent: properties[first] ?? 0, lockoutCounter: properties[0x20E] ?? 0,
-            maximumFailures: properties[0x20F] ?? 0)
+            maximumFailures: properties[0x20F] ?? 0, recoveryInterval: properties[0x210] ?? 0)
     }
 }

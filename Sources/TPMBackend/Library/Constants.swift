@@ -6,6 +6,13 @@ enum TPMCode {
     static let nvDefined: UInt32 = 0x14C
     static let policy: UInt32 = 0x126
     static let pcrChanged: UInt32 = 0x128
+    static let disabled: UInt32 = 0x120
+    static let authType: UInt32 = 0x124
+    static let authMissing: UInt32 = 0x125
+    static let authUnavailable: UInt32 = 0x12F
+    static let reboot: UInt32 = 0x130
+    static let commandCode: UInt32 = 0x143
+    static let nvSpace: UInt32 = 0x14B
 
     static let value: UInt32 = 0x84
     static let hierarchy: UInt32 = 0x85
@@ -39,10 +46,14 @@ enum LayerCode {
     static let ioError: UInt32 = 10
     static let badValue: UInt32 = 11
     static let notPermitted: UInt32 = 12
+    static let badSize: UInt32 = 16
+    static let insufficientResponse: UInt32 = 19
     static let incompatible: UInt32 = 20
     static let notSupported: UInt32 = 21
     static let memory: UInt32 = 23
     static let responseAuthFailed: UInt32 = 27
+    /// With its layer (the system API): an answer that has no session where one was asked for.
+    static let systemBadSequence: UInt32 = 0x80007
 }
 
 /// ESYS_TR and TPM handles.

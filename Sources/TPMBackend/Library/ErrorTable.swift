@@ -66,9 +66,30 @@ extension TPMError {
                 command, rc, "the TPM is full", .retry, .makeRoom,
                 hint: "another program keeps objects or sessions in it: use /dev/tpmrm0, not /dev/tpm0")
         case TPMCode.lockout:
+            // An authorization of the storage root key is refused only if that key is not exempt (noDA).
+            let isKey = [.create, .load, .importObject].contains(command)
             self.init(
                 command, rc, "the TPM is locked against guessing", .operatorMustAct,
-                hint: "wait, or clear the lockout with tpm2_dictionarylockout; seals without a PIN go on working")
+                hint: "wait, or clear the lockout with tpm2_dictionarylockout --clear-lockout; "
+                    + (isKey
+                        ? "no seal opens until then, since the storage root key is not exempt (noDA)"
+                        : "seals without a PIN go on working"))
+        case TPMCode.authUnavailable:
+            self.init(
+                command, rc, "the storage root key cannot be used by its auth value: it wants a policy",
+                .operatorMustAct, code: .configuration, hint: StorageKey.remake)
+        case TPMCode.nvSpace:
+            self.init(
+                command, rc, "the TPM has no room for a persistent key", .operatorMustAct,
+                hint: "free a handle: tpm2_getcap handles-persistent, tpm2_evictcontrol")
+        case TPMCode.reboot:
+            self.init(
+                command, rc, "the TPM wants the machine to be started anew", .operatorMustAct, code: .device,
+                hint: "switch the machine off and on")
+        case TPMCode.disabled, TPMCode.commandCode, TPMCode.authType, TPMCode.authMissing:
+            self.init(
+                command, rc, "the TPM does not do this", .operatorMustAct,
+                hint: "look for an update of the TPM's firmware, and at its settings in the machine's")
         case TPMCode.policy, TPMCode.pcrChanged:
             self.init(command, rc, "the TPM's state does not fit the policy", .permanent, code: .policy)
         default:
@@ -88,8 +109,7 @@ extension TPMError {
             (TPMCode.badAuth, .evictControl):
             self.init(
                 command, rc, "the owner hierarchy has an authorization value", .operatorMustAct,
-                hint: "make the storage root key by hand: tpm2_createprimary -C o -P … and tpm2_evictcontrol -C o -P … "
-                    + "-c … 0x81000001")
+                hint: "make the storage root key by hand, with that value as AUTH: \(StorageKey.remakeCommands)")
         case (TPMCode.authFail, .unseal), (TPMCode.badAuth, .unseal):
             self.init(command, rc, "the PIN is wrong", .operatorMustAct, code: .pinBlocked)
         case (TPMCode.policyFail, _), (TPMCode.policyCommand, _), (TPMCode.value, .policy):
@@ -106,7 +126,8 @@ extension TPMError {
 
     private init(fromTransport command: Command, _ rc: ReturnCode) {
         switch rc.base {
-        case LayerCode.notSupported, LayerCode.badValue, LayerCode.incompatible:
+        case LayerCode.notSupported where command == .open, LayerCode.badValue where command == .open,
+            LayerCode.incompatible where command == .open:
             self.init(
                 command, rc, "there is no such TCTI, or it does not take this configuration", .operatorMustAct,
                 code: .configuration,
@@ -120,10 +141,7 @@ extension TPMError {
 
     private init(fromLibrary command: Command, _ rc: ReturnCode) {
         switch rc.base {
-        case LayerCode.responseAuthFailed:
-            self.init(
-                command, rc, "the answer was not made by the pinned TPM", .reopen, .reopen, code: .interference,
-                hint: "somebody on the bus may have changed it: look at the hardware")
+        case LayerCode.responseAuthFailed: self = .interference(command, rc)
         case LayerCode.memory:
             self.init(command, rc, "out of memory", .retry, code: .local)
         default:
@@ -140,5 +158,27 @@ extension TPMError {
         self.init(
             code, "\(command.rawValue): \(rc): \(why)", hint: hint, errorClass: errorClass, remedy: remedy,
             returnCode: rc, command: command)
+    }
+}
+
+extension TPMError {
+    /// The same of a command whose answer a salted session vouches for: an answer without the session, or with one that was
+    /// cut, is none of the pinned TPM's. (A connection that was lost has other codes.)
+    var inSession: TPMError {
+        let isCut = (LayerCode.badSize...LayerCode.insufficientResponse).contains(returnCode.rawValue & 0xFFFF)
+        let isBare = returnCode.rawValue == LayerCode.systemBadSequence
+        guard let command, returnCode.layer == .library, isCut || isBare else { return self }
+        return .interference(command, returnCode)
+    }
+
+    /// What was said or heard was changed on its way.
+    static func interference(
+        _ command: Command, _ rc: ReturnCode, _ why: String = "the answer was not made by the pinned TPM",
+        errorClass: SealingError.Class = .reopen
+    ) -> TPMError {
+        TPMError(
+            .interference, "\(command.rawValue): \(rc): \(why)",
+            hint: "somebody on the bus may have changed it: look at the hardware", errorClass: errorClass,
+            remedy: .reopen, returnCode: rc, command: command)
     }
 }

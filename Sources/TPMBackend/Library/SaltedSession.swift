@@ -37,12 +37,12 @@ final class SaltedSession {
     ) throws(TPMError) {
         try set(use)
         try policy?.set([])
-        try context.call(command, body)
+        do throws(TPMError) { try context.call(command, body) } catch { throw error.inSession }
         if !use.contains(.goesOn) { isOver = true }
         policy?.isOver = true
     }
 
-    private func set(_ use: Use) throws(TPMError) {
+    func set(_ use: Use) throws(TPMError) {
         try context.call(.startSession) { Esys_TRSess_SetAttributes($0, handle, use.rawValue, 0xFF) }
     }
 }

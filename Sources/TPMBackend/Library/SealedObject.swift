@@ -103,7 +103,7 @@ extension ESYSContext {
     }
 
     /// The auth value that proves the right to use a loaded object; sent to nobody. The library keeps it until the object
-    /// is flushed, so it is replaced with zeros before (`clearAuth`).
+    /// is flushed, and in each session that proved it, so it is replaced with zeros before (`unseal`).
     func setAuth(_ pin: borrowing PIN, of object: ESYS_TR) throws(TPMError) {
         var auth = TPM2B_AUTH()
         defer { withUnsafeMutableBytes(of: &auth) { SecretBytes.wipe($0) } }
@@ -121,12 +121,25 @@ extension ESYSContext {
         try? call(.unseal) { Esys_TR_SetAuth($0, object, &zeros) }
     }
 
+    /// Lets the library overwrite an auth value and the copies of it in the sessions of TPM2_Unseal: preparing that command
+    /// again with zeros computes them anew. Two sessions that encrypt the answer are then refused before anything is sent.
+    private func forgetAuth(of object: ESYS_TR, _ session: SaltedSession, _ policy: SaltedSession?) {
+        clearAuth(of: object)
+        let first = policy ?? session
+        guard (try? first.set(.encryptsAnswer)) != nil, (try? session.set(.encryptsAnswer)) != nil else { return }
+        try? call(.unseal) { Esys_Unseal_Async($0, object, first.handle, session.handle, Handle.none) }
+    }
+
     /// The secret of a loaded object. One command, which ends the sessions.
     ///
-    /// - Parameter policy: the session that fulfils the object's policy; nil when the auth value is enough.
+    /// - Parameters:
+    ///   - policy: the session that fulfils the object's policy; nil when the auth value is enough.
+    ///   - hasAuth: whether an auth value was set, which no copy of it may outlive.
     func unseal(
-        _ object: ESYS_TR, _ session: SaltedSession, policy: SaltedSession? = nil
+        _ object: ESYS_TR, _ session: SaltedSession, policy: SaltedSession? = nil, hasAuth: Bool = false
     ) throws(TPMError) -> SecretBytes {
+        // The library has a copy in each session that proved it, which it would free as it is.
+        defer { if hasAuth { forgetAuth(of: object, session, policy) } }
         var data: UnsafeMutablePointer<TPM2B_SENSITIVE_DATA>?
         defer {
             if let data {

@@ -24,6 +24,47 @@ public struct LiteralPolicy: Sendable, Hashable {
         }
     }
 
+    /// States that are still to come, as `trousseau reseal --pcrs` names them.
+    ///
+    /// - Parameter states: as above; each has a value for one PCR at least.
+    /// - Throws: `configuration`.
+    public init(toCome states: [String]) throws(TPMError) {
+        try self.init(pcrs: states)
+        guard expectations.count <= LiteralPolicy.maximumStates else {
+            throw TPMError(
+                .configuration,
+                "\(expectations.count) states to come, and no more than \(LiteralPolicy.maximumStates) "
+                    + "can be named at once")
+        }
+        for expectation in expectations where expectation.given.isEmpty {
+            throw TPMError(
+                .configuration, "PCRs \"\(expectation)\": no value is given, so that it is no state to come",
+                hint: "such as \(PCRSelection.bank):7+11=<64 hex digits> for a new value of PCR 11 while 7 stays")
+        }
+    }
+
+    /// Each is a seal of its own.
+    private static let maximumStates = 8
+
+    /// A state to come has to be as closely described as the states that the configuration lets open: no PCR is left out
+    /// by mistake, and what is sealed now is what the configuration asks for when the state has come.
+    ///
+    /// - Throws: `configuration`.
+    func checkSelections(against configured: TPMPolicy) throws(TPMError) {
+        guard case .literal(let policy) = configured else {
+            throw TPMError(
+                .configuration, "there is no literal policy (policy.pcrs), so that no seal is bound to values of PCRs",
+                hint: "with a signed policy sign the state to come; without a policy nothing has to be done")
+        }
+        let selections = policy.expectations.map(\.selection)
+        for expectation in expectations where !selections.contains(expectation.selection) {
+            let wanted = Set(selections.map(\.description)).sorted().joined(separator: " or ")
+            throw TPMError(
+                .configuration, "PCRs \"\(expectation)\": the policy is over \(wanted)",
+                hint: "name all of its PCRs, those that change with their new values")
+        }
+    }
+
     /// One for each state, each only once.
     func targets(_ context: ESYSContext, _ key: StorageKey) throws(TPMError) -> [PolicyTarget] {
         let all = expectations.reduce(0) { $0 | $1.selection.mask }
@@ -65,10 +106,12 @@ struct LiteralRequirement: PolicyRequirement {
     }
 
     /// Whether the present values are the expected ones, as far as the marks tell: one command for each eight PCRs.
-    func state(_ context: ESYSContext) throws(TPMError) -> String {
+    func verdict(_ context: ESYSContext) throws(TPMError) -> PolicyVerdict {
         let current = try context.readPCRs(selection)
-        guard current.differing(from: marks).isEmpty else { throw refusal(current) }
-        return "\(selection): satisfied now"
+        let differing = current.differing(from: marks)
+        return PolicyVerdict(
+            text: "\(selection): satisfied now", refusal: differing.isEmpty ? nil : refusal(current),
+            differing: differing)
     }
 
     private func refusal(_ current: PCRValues) -> TPMError {

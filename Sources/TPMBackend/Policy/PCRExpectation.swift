@@ -17,6 +17,12 @@ struct PCRExpectation: Sendable, Hashable, CustomStringConvertible {
             guard mask >> UInt32(index) & 1 == 0 else {
                 throw PolicyError(.configuration, "PCRs \"\(text)\": PCR \(index) is named twice")
             }
+            // PC Client Platform TPM Profile, 4.6: at locality 0, for debugging and for applications.
+            guard index != 16, index != 23 else {
+                throw PolicyError(
+                    .configuration, "PCRs \"\(text)\": PCR \(index) can be reset by any program that uses the TPM",
+                    hint: "name PCRs that only a boot resets")
+            }
             mask |= 1 << UInt32(index)
             guard words.count == 2 else { continue }
             guard let value = Hex.decode(words[1]), value.count == PCRValues.size else {

@@ -4,7 +4,8 @@ internal import Crypto
 struct PCRSelection: Sendable, Hashable, CustomStringConvertible {
     /// 24.
     static let registers = 24
-    private static let bank = "sha256"
+    /// The only bank that is used.
+    static let bank = "sha256"
 
     /// Bit n stands for PCR n.
     let mask: UInt32

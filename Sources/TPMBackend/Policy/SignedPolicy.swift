@@ -79,16 +79,18 @@ struct SignedRequirement: PolicyRequirement {
     }
 
     /// Whether the present values are approved, without a session: one command for each eight PCRs.
-    func state(_ context: ESYSContext) throws(TPMError) -> String {
+    func verdict(_ context: ESYSContext) throws(TPMError) -> PolicyVerdict {
         let current = try context.readPCRs(selection)
         do throws(PolicyError) {
             let key = try files.signingKey(named: keyName)
             var digest = PolicyDigest()
             try digest.pcrs(current)
             _ = try Approval(of: digest.bytes, selection, by: key, in: files.signatureFiles())
-            return "\(selection), signed by \(Hex.encode(key.fingerprint.prefix(8)))…: satisfied now"
+            return PolicyVerdict(
+                text: "\(selection), signed by \(Hex.encode(key.fingerprint.prefix(8)))…: satisfied now")
         } catch {
-            throw TPMError(error)
+            guard error.code != .cryptography else { throw TPMError(error) }
+            return PolicyVerdict(text: "", refusal: TPMError(error))
         }
     }
 }

@@ -27,8 +27,9 @@ struct Canary: Sendable {
 
     /// Opens it: four commands.
     func check(_ key: StorageKey, _ context: ESYSContext) throws(TPMError) {
-        let opened = try SealOpening(context: context, key: key, description: description, policy: .none, pin: nil)
-            .open(seal)
+        let opened = try SealOpening(
+            context: context, key: key, description: description, policy: .none, pin: nil, until: .now
+        ).open(seal)
         let isRight = opened.withUnsafeBytes { ConstantTime.equal(Array($0), plaintext) }
         guard isRight else { throw TPMSeal.doesNotOpen }
     }

@@ -111,7 +111,15 @@ struct RecipientDescription: Sendable, Hashable {
 
     /// The recipient. A shared one is known by the storage root key alone, so that a new policy is a new seal to the same
     /// recipient; of local ones there may be several, for several states of one TPM.
+    ///
+    /// - Throws: `configuration` when the policy makes it too long. `local`.
     func recipient() throws(TPMError) -> Recipient {
+        guard encoded.count <= RecipientDescription.limit else {
+            throw TPMError(
+                .configuration,
+                "a policy over so many PCRs makes a recipient of \(encoded.count) bytes, more than "
+                    + "\(RecipientDescription.limit)", hint: "name fewer PCRs")
+        }
         let name = try storageKeyName
         let identity: [[UInt8]] =
             switch scope {

@@ -11,6 +11,8 @@ struct SealOpening {
     let policy: TPMPolicy
     /// The PIN's source, where one is configured.
     let pin: ObjectPIN?
+    /// How long another process that shows a PIN is waited for.
+    let until: ContinuousClock.Instant
 
     /// Four commands; with a policy some more.
     func open(_ seal: TPMSeal) throws(TPMError) -> SecretBytes {
@@ -38,14 +40,24 @@ struct SealOpening {
         _ object: SealedObject, _ parent: UInt32, _ session: SaltedSession
     ) throws(TPMError) -> SecretBytes {
         try context.withLoaded(object, under: parent, session) { (loaded) throws(TPMError) in
-            guard description.wantsPIN else { return try unseal(loaded, parent, session) }
+            guard description.wantsPIN else {
+                do throws(TPMError) {
+                    return try unseal(loaded, parent, session)
+                } catch  where error.code == .pinBlocked {
+                    // There is no PIN that could be wrong: the proof of knowing an empty one was changed on its way.
+                    throw .interference(
+                        .unseal, error.returnCode, "the command was changed on its way, or the object is not ours",
+                        errorClass: .permanent)
+                }
+            }
             guard let pin else {
                 throw TPMError(
                     .pinSource, "this seal wants a PIN, and no pinSource is configured",
                     hint: "name the file that holds it with pinSource")
             }
-            return try pin.open(under: key) { (pin) throws(TPMError) in
+            return try pin.open(under: key, context, until: until) { (pin) throws(TPMError) in
                 try context.setAuth(pin, of: loaded)
+                // Where no session came to see it.
                 defer { context.clearAuth(of: loaded) }
                 return try unseal(loaded, parent, session)
             }
@@ -55,12 +67,17 @@ struct SealOpening {
     private func unseal(
         _ loaded: UInt32, _ parent: UInt32, _ session: SaltedSession
     ) throws(TPMError) -> SecretBytes {
-        guard !description.policyDigest.isEmpty else { return try context.unseal(loaded, session) }
+        let hasAuth = description.wantsPIN
+        guard !description.policyDigest.isEmpty else {
+            return try context.unseal(loaded, session, hasAuth: hasAuth)
+        }
         let requirement = try policy.requirement(description.policy)
         return try context.withSession(.policy, saltedTo: parent) { (policy) throws(TPMError) in
             try PolicySession(context: context, session: policy).run(
                 requirement, wantsPIN: description.wantsPIN, digest: description.policyDigest
-            ) { (policy) throws(TPMError) in try context.unseal(loaded, session, policy: policy) }
+            ) { (policy) throws(TPMError) in
+                try context.unseal(loaded, session, policy: policy, hasAuth: hasAuth)
+            }
         }
     }
 }

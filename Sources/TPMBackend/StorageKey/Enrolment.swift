@@ -4,11 +4,13 @@ internal import Synchronization
 /// Which storage root key this node was enrolled with, and whether the TPM still has it.
 final class Enrolment: Sendable {
     private let pin: StorageKeyPin
+    private let log: Log
     /// Read once: nobody but us writes it.
     private let known = Mutex<StorageKey?>(nil)
 
-    init(_ pin: StorageKeyPin) {
+    init(_ pin: StorageKeyPin, log: Log) {
         self.pin = pin
+        self.log = log
     }
 
     /// The pinned key, or nil before the enrolment.
@@ -29,7 +31,8 @@ final class Enrolment: Sendable {
 
     /// The pinned key, compared with the TPM's. One command.
     ///
-    /// - Parameter enrol: without a pin, pin the TPM's key, and make one where there is none.
+    /// - Parameter enrol: without a pin, pin the TPM's key, and make one where there is none. A key under which nothing can
+    ///   be sealed and opened is not pinned. Six commands more.
     /// - Throws: `notEnrolled`, `replaced`, `pin`.
     func checked(_ context: ESYSContext, enrol: Bool) throws(TPMError) -> StorageKey {
         if let key = try pinned() {
@@ -41,9 +44,24 @@ final class Enrolment: Sendable {
         guard let key = try context.readStorageKey() else {
             throw TPMError(.call, "the TPM does not show the storage root key that it made", errorClass: .retry)
         }
+        try tryOut(key, context)
         try pin.write(key)
         known.withLock { $0 = key }
+        if key.countsGuesses { log(.warning, StorageKey.guessing, ("handle", "0x81000001")) }
         return key
+    }
+
+    private func tryOut(_ key: StorageKey, _ context: ESYSContext) throws(TPMError) {
+        do throws(TPMError) {
+            try Canary(key, context).check(key, context)
+        } catch {
+            let wantsAuth = error.returnCode.isTPM(TPMCode.authFail) || error.returnCode.isTPM(TPMCode.badAuth)
+            guard wantsAuth else { throw error }
+            throw TPMError(
+                .configuration,
+                "\(error.message): the TPM's key at 0x81000001 cannot be used, since it has an authorization value",
+                hint: StorageKey.remake, returnCode: error.returnCode)
+        }
     }
 
     /// The key under which a seal for `description` opens: the pinned one, or without a pin (after the loss of this
@@ -64,7 +82,8 @@ final class Enrolment: Sendable {
         guard failure.mayBeOtherKey else { return failure }
         do throws(TPMError) {
             try compare(key, try context.readStorageKey())
-        } catch  where error.code == .replaced {
+        } catch  where [.replaced, .configuration].contains(error.code) {
+            // The key that is there is the reason, even if it is no storage root key at all.
             return error
         } catch {
             return failure
@@ -72,8 +91,10 @@ final class Enrolment: Sendable {
         return TPMError(
             .replaced,
             "\(failure.message): the TPM shows the enrolled storage root key and cannot use it: the key has an "
-                + "authorization value, or somebody answers in the TPM's name", errorClass: .permanent,
-            returnCode: failure.returnCode)
+                + "authorization value, or somebody answers in the TPM's name or changes what it is told",
+            hint: "look at the hardware", errorClass: .permanent,
+            // Once more with a new session: a bit that flipped on the bus looks the same.
+            remedy: .reopen, returnCode: failure.returnCode, isAlarm: true)
     }
 
     private func compare(_ key: StorageKey, _ found: StorageKey?) throws(TPMError) {

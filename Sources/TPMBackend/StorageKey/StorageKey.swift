@@ -26,6 +26,25 @@ struct StorageKey: Sendable, Hashable {
     /// Name in hexadecimal, for messages and `tpm2_readpublic -n`.
     var text: String { Hex.encode(name) }
 
+    /// Whether the TPM protects the key against guessing, so that it is refused in a lockout, and each unclean power loss
+    /// after its use counts as a guess.
+    var countsGuesses: Bool { !area.attributes.contains(.noDA) }
+
+    /// What to say about a key that does.
+    static let guessing =
+        "the storage root key is not exempt from the TPM's protection against guessing (noDA): each unclean power loss "
+        + "counts as a wrong guess, and in a lockout no seal of this TPM opens"
+    static let otherRecipient = "have another recipient besides, or a storage root key with noDA (docs/tpm.md)"
+    /// What to do about a key that is not fit.
+    static let remake =
+        "make another one: tpm2_evictcontrol -C o -c 0x81000001 takes the old one away (whatever else uses it is lost), then "
+        + "let trousseau make one"
+    /// As the template, with a value of the owner hierarchy.
+    static let remakeCommands =
+        "tpm2_createprimary -C o -P AUTH -g sha256 -G ecc256:aes128cfb -c srk.ctx "
+        + "-a 'fixedtpm|fixedparent|sensitivedataorigin|userwithauth|noda|restricted|decrypt', "
+        + "then tpm2_evictcontrol -C o -P AUTH -c srk.ctx 0x81000001"
+
     /// What we make when there is none: the TCG's template for ECC P-256 (TPM v2.0 Provisioning Guidance, 7.5.1), with an
     /// empty `unique`; 32 zero bytes there would make another key.
     static let template = TPMPublic(

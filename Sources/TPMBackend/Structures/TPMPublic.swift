@@ -65,6 +65,8 @@ struct TPMPublic: Sendable, Hashable {
     var storageRefusal: String? {
         let missing: [(ObjectAttributes, String)] = [
             (.fixedTPM, "fixedTPM"), (.fixedParent, "fixedParent"), (.restricted, "restricted"), (.decrypt, "decrypt"),
+            // Else it wants a policy, which nobody here knows.
+            (.userWithAuth, "userWithAuth"),
         ].filter { !attributes.contains($0.0) }
         if !missing.isEmpty { return "it is not \(missing.map(\.1).joined(separator: ", "))" }
         if attributes.contains(.sign) { return "it may sign" }

@@ -24,7 +24,9 @@ import Testing
 
     @Test func resealsAsItIsAsked() async throws {
         try await ServerUnderTest.with { test in
-            let options = ResealOptions(backend: "rack-hsm", generateKeys: true, dropReplaced: true)
+            let options = ResealOptions(
+                backend: "rack-hsm", generateKeys: true, dropReplaced: true,
+                expecting: ["sha256:7+11=5f", "sha256:7=aa+11"])
             let path = test.controlPath
             let report = try await Task.detached {
                 try ControlClient.reseal(socket: path, options, timeout: .seconds(60))
@@ -42,6 +44,14 @@ import Testing
             }
             #expect(refused?.message.contains("no such backend; name another") == true)
             #expect(try await client.call(Request.controlReseal, [0x0a, 0x7f]).code == .invalidArgument)
+            // States: an empty one, one that is not UTF-8, nine of them, and one that is too long.
+            let field: [UInt8] = [0x22]
+            let nine = [[UInt8]](repeating: field + [1, 55], count: 9).flatMap { $0 }
+            let long = field + [0x81, 0x10] + [UInt8](repeating: 55, count: 2049)
+            for bytes in [field + [0], field + [1, 0xff], nine, long] {
+                #expect(try await client.call(Request.controlReseal, bytes).code == .invalidArgument)
+            }
+            #expect(try await client.call(Request.controlReseal, Array(nine.dropLast(3))).code == .ok)
         }
     }
 

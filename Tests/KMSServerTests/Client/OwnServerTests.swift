@@ -42,7 +42,7 @@ private final class TurningService: KeyService {
 private final class RecordingControl: ControlService {
     let stops = Mutex(0)
 
-    func report() -> [UInt8] { Array("{\"a\": 1}".utf8) }
+    func report(until: ContinuousClock.Instant) async -> [UInt8] { Array("{\"a\": 1}".utf8) }
     func reseal(_ options: ResealOptions, until: ContinuousClock.Instant) async throws(KeyringError) -> [UInt8] {
         throw KeyringError(.reseal, "not here")
     }

@@ -132,7 +132,7 @@ final class FakeControl: ControlService {
 
     var stopRequests: Int { stops.withLock { $0 } }
 
-    func report() -> [UInt8] { Array(#"{"state":"serving"}"#.utf8) }
+    func report(until: ContinuousClock.Instant) async -> [UInt8] { Array(#"{"state":"serving"}"#.utf8) }
 
     func reseal(_ options: ResealOptions, until: ContinuousClock.Instant) async throws(KeyringError) -> [UInt8] {
         guard options.backend != "gone" else { throw KeyringError(.reseal, "no such backend", hint: "name another") }

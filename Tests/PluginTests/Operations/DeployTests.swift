@@ -40,7 +40,7 @@ struct DeployTests {
         }
     }
 
-    @Test("let the unit with a TPM in by its group, and to no other device")
+    @Test("let the unit with a TPM in by its group, to no other device, and not before the boot's last phase")
     func tpm() async throws {
         try await TestScope.with { scope in
             let program = try Files.executableDirectory() + "/trousseau"
@@ -49,7 +49,10 @@ struct DeployTests {
             try Files.write(text, to: scope.path("trousseau.service"), mode: 0o644)
             try Files.makeDirectory(scope.path("trousseau.service.d"), mode: 0o755)
             let dropIn = try Files.readText(DeployTests.folder + "/tpm.conf")
-            for line in ["SupplementaryGroups=tss", "DevicePolicy=closed", "DeviceAllow=/dev/tpmrm0 rw"] {
+            for line in [
+                "SupplementaryGroups=tss", "DevicePolicy=closed", "DeviceAllow=/dev/tpmrm0 rw",
+                "After=systemd-pcrphase.service",
+            ] {
                 #expect(dropIn.split(separator: "\n").contains { $0 == line })
             }
             try Files.write(dropIn, to: scope.path("trousseau.service.d/tpm.conf"), mode: 0o644)

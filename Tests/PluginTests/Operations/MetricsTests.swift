@@ -31,7 +31,11 @@ struct MetricsTests {
         backend.lastLatency = .milliseconds(20)
         backend.lastError = hostile
         backend.failures = [.retry: 7]
-        report.backends = [backend, BackendReport(name: "new", kind: "pkcs11", unsealOnly: false, state: .unknown)]
+        var tpm = BackendReport(name: "node-tpm", kind: "tpm", unsealOnly: false, state: .ok)
+        tpm.alarms = 3
+        report.backends = [
+            backend, BackendReport(name: "new", kind: "pkcs11", unsealOnly: false, state: .unknown), tpm,
+        ]
         report.secureHeapUsed = 4096
         report.publicationSize = 300
         return report
@@ -67,6 +71,8 @@ struct MetricsTests {
         #expect(text.value("trousseau_backend_last_latency_seconds", ["backend": "rack"]) == 0.02)
         #expect(text.value("trousseau_backend_failures_total", ["backend": "rack", "class": "retry"]) == 7)
         #expect(text.value("trousseau_backend_failures_total", ["backend": "new", "class": "permanent"]) == 0)
+        #expect(text.value("trousseau_tpm_alarms_total", ["backend": "node-tpm"]) == 3)
+        #expect(text.families["trousseau_tpm_alarms_total"]?.samples.count == 1)
         #expect(text.value("trousseau_secure_heap_bytes") == 4096)
         #expect(text.value("trousseau_publication_bytes") == 300)
     }
@@ -138,7 +144,9 @@ struct MetricsTests {
         let error = ServiceError(.unavailable, "no backend\nopens it")
         #expect(Probes.ready(error, nil) == Page.Answer(503, "no backend opens it\n"))
         let verbose = Probes.ready(nil, try report(keks: 0, hostile: "a\u{1b}[2J\nb"))
-        #expect(verbose == Page.Answer(200, "ok\nbackend rack: failing: a [2J b\nbackend new: unknown\n"))
+        #expect(
+            verbose
+                == Page.Answer(200, "ok\nbackend rack: failing: a [2J b\nbackend new: unknown\nbackend node-tpm: ok\n"))
     }
 
     @Test("are all in docs/operations.md, with their types and labels")

@@ -22,6 +22,7 @@ struct EnrolmentTests {
             #expect(ours == (try Files.read(scope.path("theirs.name"))))
             let pin = try StorageKeyPin(directory: node.state, backend: "node-tpm").read()
             #expect(pin?.name == ours)
+            #expect(backend.notices == [])
         }
     }
 
@@ -43,7 +44,13 @@ struct EnrolmentTests {
             try await node.tpm.tool("tpm2_evictcontrol", "-Q", "-C", "o", "-c", "srk.ctx", "0x81000001")
             try await node.tpm.tool("tpm2_flushcontext", "-t")
             let before = try await node.tpm.tool("tpm2_readpublic", "-c", "0x81000001")
-            let (backend, shared, local) = try await node.enrolled()
+            let log = LogLines()
+            let (backend, shared, local) = try await node.enrolled(log: log.log)
+            // Without noDA power losses may lock it, which has to be said: at once, by doctor, and by status.
+            #expect(log.has("warning: the storage root key is not exempt"))
+            let findings = await backend.diagnose(until: patience)
+            #expect(findings.contains { $0.severity == .warning && $0.detail.contains("not exempt") })
+            #expect(backend.notices.count == 1)
             let kek = try KEK.generate()
             for recipient in [shared, local] {
                 #expect(recipient.description.count <= 512)
@@ -74,6 +81,68 @@ struct EnrolmentTests {
         }
     }
 
+    @Test(
+        "a key that nobody can use is not pinned, so that a right one may follow",
+        arguments: [
+            (
+                [
+                    "-a", "fixedtpm|fixedparent|sensitivedataorigin|userwithauth|noda|restricted|decrypt", "-p",
+                    "secret",
+                ],
+                "it has an authorization value"
+            ),
+            (["-a", "fixedtpm|fixedparent|sensitivedataorigin|noda|restricted|decrypt"], "it is not userWithAuth"),
+        ])
+    func unusableKey(_ arguments: [String], _ why: String) async throws {
+        try await TestScope.with { scope in
+            let node = try await Node.make(scope)
+            _ = try await node.tpm.attempt(
+                "tpm2_createprimary", ["-Q", "-C", "o", "-G", "ecc256:aes128cfb", "-c", "srk.ctx"] + arguments)
+            try await node.tpm.tool("tpm2_evictcontrol", "-Q", "-C", "o", "-c", "srk.ctx", "0x81000001")
+            try await node.tpm.tool("tpm2_flushcontext", "-t")
+            let backend = try node.backend { $0.idleClose = .zero }
+            let error = await #expect(throws: SealingError.self) {
+                try await backend.recipients(generateMissingKey: true, until: patience)
+            }
+            #expect(
+                error?.message.contains(why) == true && error?.errorClass == .operatorMustAct,
+                "\(error.debugDescription)")
+            #expect(error?.hint != nil)
+            #expect(try Files.list(node.state) == [])
+            try await eventually("the TPM is free", within: .seconds(60)) { !backend.isDeviceOpen }
+            try await node.tpm.tool("tpm2_evictcontrol", "-Q", "-C", "o", "-c", "0x81000001")
+            #expect(try await backend.recipients(generateMissingKey: true, until: patience).count == 1)
+            await backend.shutdown(until: patience)
+        }
+    }
+
+    @Test("a storage root key without noDA is locked by power losses, which doctor and the error tell")
+    func lockedKey() async throws {
+        try await TestScope.with { scope in
+            let node = try await Node.make(scope)
+            try await node.tpm.tool(
+                "tpm2_createprimary", "-Q", "-C", "o", "-G", "ecc256:aes128cfb", "-c", "srk.ctx", "-a",
+                "fixedtpm|fixedparent|sensitivedataorigin|userwithauth|restricted|decrypt")
+            try await node.tpm.tool("tpm2_evictcontrol", "-Q", "-C", "o", "-c", "srk.ctx", "0x81000001")
+            try await node.tpm.tool("tpm2_flushcontext", "-t")
+            let (backend, _, local) = try await node.enrolled()
+            let kek = try KEK.generate()
+            let seal = try await backend.seal(kek, to: local, until: patience)
+            await backend.shutdown(until: patience)
+            try await node.tpm.tool("tpm2_dictionarylockout", "-s", "-n", "1", "-t", "100000", "-l", "100000")
+            let second = try node.backend { $0.idleClose = .zero }
+            #expect(try await second.unseal(seal, until: patience).id == kek.id)
+            try await eventually("the TPM is free", within: .seconds(60)) { !second.isDeviceOpen }
+            try await node.tpm.losePower()
+            let error = await #expect(throws: SealingError.self) { try await second.unseal(seal, until: patience) }
+            #expect(error?.message.contains("0x921") == true, "\(error.debugDescription)")
+            #expect(error?.hint?.contains("no seal opens until then") == true)
+            let findings = await second.diagnose(until: patience)
+            #expect(findings.contains { $0.subject == "lockout" && $0.detail.contains("no seal opens") })
+            await second.shutdown(until: patience)
+        }
+    }
+
     @Test("with an authorization value on the owner hierarchy everything goes on but making a storage root key")
     func ownerAuth() async throws {
         try await TestScope.with { scope in
@@ -100,8 +169,20 @@ struct EnrolmentTests {
                 try await third.recipients(generateMissingKey: true, until: patience)
             }
             #expect(error?.errorClass == .operatorMustAct)
-            #expect(error?.hint?.contains("tpm2_evictcontrol") == true)
             await third.shutdown(until: patience)
+            // The hint's own commands make a key that is as good as ours.
+            let hint = try #require(error?.hint)
+            let commands = try #require(hint.firstMatch(of: /(tpm2_createprimary .*), then (tpm2_evictcontrol .*)$/))
+            for command in [commands.1, commands.2] {
+                let line = String(command).replacing("AUTH", with: "\"owner's\"")
+                _ = try await empty.tpm.attempt("sh", ["-c", line])
+                try await empty.tpm.tool("tpm2_flushcontext", "-t")
+            }
+            let fourth = try empty.backend()
+            #expect(try await fourth.recipients(generateMissingKey: true, until: patience).count == 1)
+            #expect(try fourth.enrolment.pinned()?.area.attributes == StorageKey.template.attributes)
+            #expect(try fourth.enrolment.pinned()?.area.nameAlgorithm == StorageKey.template.nameAlgorithm)
+            await fourth.shutdown(until: patience)
         }
     }
 

@@ -21,6 +21,9 @@ enum Residue {
 
         /// The middle of the KEK: allocators overwrite the beginning of what is freed.
         init(_ kek: KEK) { inverted = kek.withUnsafeBytes { $0[16..<32].map { ~$0 } } }
+
+        /// The end of a PIN of 32 bytes, each three more than the one before it.
+        init(pin first: UInt8) { inverted = (16..<32).map { ~(first + 3 * $0) } }
     }
 
     /// A copy of a KEK in ordinary memory, which has to be found.

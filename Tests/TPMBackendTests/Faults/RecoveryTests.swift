@@ -95,17 +95,72 @@ struct RecoveryTests {
         }
     }
 
-    @Test("an answer that was changed on the bus is not believed, and an alarm is raised")
-    func interference() async throws {
+    @Test(
+        "an answer that was changed on the bus, or of which the proof was cut off, is not believed: an alarm is raised",
+        arguments: [TPMProxy.Action.alterAnswer, .stripSessions, .cutAnswer])
+    func interference(_ action: TPMProxy.Action) async throws {
         try await FaultScene.with { scene in
-            scene.proxy.inject(.alterAnswer, into: CommandCode.unseal)
+            scene.proxy.inject(action, into: CommandCode.unseal)
             #expect(try await scene.opens(scene.local))
             #expect(scene.log.has("error: security: "))
-            scene.proxy.inject(.alterAnswer, into: CommandCode.unseal, times: .max)
+            #expect(scene.backend.alarms == 1)
+            scene.proxy.inject(action, into: CommandCode.unseal, times: .max)
             let (code, error) = try await scene.failure { _ = try await scene.opens(scene.local) }
-            #expect(code == .interference || code == .replaced, "\(error)")
+            #expect(code == .interference, "\(error)")
+            #expect(scene.backend.alarms == 3)
             scene.proxy.injectNothing()
             #expect(try await scene.opens(scene.local))
+        }
+    }
+
+    @Test("a command in which one bit changed is sent anew; one that always does is an alarm, and no end for ever")
+    func changedCommand() async throws {
+        try await FaultScene.with { (scene) async throws in
+            for (command, seal) in [
+                (CommandCode.load, scene.local), (CommandCode.importObject, scene.shared),
+                (CommandCode.unseal, scene.local),
+            ] {
+                let before = scene.backend.alarms
+                scene.proxy.inject(.alterCommand, into: command)
+                #expect(try await scene.opens(seal), "\(command)")
+                #expect(scene.backend.alarms == before + 1, "\(command)")
+            }
+            scene.proxy.inject(.alterCommand, into: CommandCode.create)
+            _ = try await scene.backend.seal(scene.kek, to: scene.local.recipient, until: patience)
+            scene.proxy.inject(.alterCommand, into: CommandCode.load, times: .max)
+            let (code, error) = try await scene.failure { _ = try await scene.opens(scene.local) }
+            #expect(code == .replaced && error.errorClass == .permanent && error.mayPass, "\(error)")
+            scene.proxy.injectNothing()
+            #expect(try await scene.opens(scene.local))
+        }
+    }
+
+    @Test("a connection that is lost is no alarm")
+    func noAlarm() async throws {
+        try await FaultScene.with { (scene) async throws in
+            for action in [TPMProxy.Action.disconnect, .loseAnswer, .losePower] {
+                scene.proxy.inject(action, into: CommandCode.unseal)
+                #expect(try await scene.opens(scene.local))
+            }
+            #expect(scene.backend.alarms == 0 && !scene.log.has("security: "))
+        }
+    }
+
+    @Test("a call whose caller has gone gives the TPM back all the same")
+    func late() async throws {
+        try await TestScope.with { scope in
+            let node = try await Node.make(scope)
+            let proxy = try TPMProxy(scope, before: node.tpm)
+            defer { proxy.stop() }
+            let backend = try node.with(tcti: proxy.tcti).backend { $0.idleClose = .milliseconds(100) }
+            _ = try await backend.recipients(generateMissingKey: true, until: patience)
+            try await eventually("it is closed", within: .seconds(60)) { !backend.isDeviceOpen }
+            proxy.inject(.hang, into: CommandCode.create)
+            await #expect(throws: SealingError.self) { try await backend.probe(until: .now + .milliseconds(200)) }
+            #expect(backend.isDeviceOpen)
+            proxy.release()
+            try await eventually("it is closed again", within: .seconds(60)) { !backend.isDeviceOpen }
+            await backend.shutdown(until: patience)
         }
     }
 

@@ -58,7 +58,10 @@ struct RefusalTests {
                 #expect(code == .replaced)
                 #expect(error.errorClass == .permanent)
                 #expect(error.message.contains("somebody answers in the TPM's name"))
+                #expect(error.mayPass)
             }
+            #expect(scene.log.has("error: security: "))
+            #expect(scene.backend.alarms >= 4)
             // His TPM has never got a KEK: it refused before it could read a parameter.
             #expect(scene.proxy.takeCommands().contains(CommandCode.unseal) == false)
         }
@@ -82,7 +85,6 @@ struct RefusalTests {
         "codes that nothing helps against",
         arguments: [
             (0x99D, .policy, .permanent), (0x126, .policy, .permanent), (0x921, .call, .operatorMustAct),
-            (0x98E, .pinBlocked, .operatorMustAct), (0x9A2, .pinBlocked, .operatorMustAct),
         ] as [(UInt32, TPMError.Code, SealingError.Class)])
     func codes(_ code: UInt32, _ expected: TPMError.Code, _ errorClass: SealingError.Class) async throws {
         try await FaultScene.with { scene in
@@ -91,6 +93,21 @@ struct RefusalTests {
             #expect(found == expected)
             #expect(error.errorClass == errorClass)
             #expect(scene.proxy.takeCommands().count { $0 == CommandCode.unseal } == 1)
+        }
+    }
+
+    @Test(
+        "that a PIN is wrong is no answer for a seal without one: once more, then an alarm", arguments: [0x98E, 0x9A2])
+    func wrongPINWithoutPIN(_ code: UInt32) async throws {
+        try await FaultScene.with { scene in
+            scene.proxy.inject(.answer(code), into: CommandCode.unseal)
+            #expect(try await scene.opens(scene.local))
+            scene.proxy.inject(.answer(code), into: CommandCode.unseal, times: .max)
+            _ = scene.proxy.takeCommands()
+            let (found, error) = try await scene.failure { _ = try await scene.opens(scene.local) }
+            #expect(found == .interference && error.errorClass == .permanent && error.mayPass)
+            #expect(scene.proxy.takeCommands().count { $0 == CommandCode.unseal } == 2)
+            #expect(scene.log.has("error: security: "))
         }
     }
 
@@ -119,7 +136,7 @@ struct RefusalTests {
 
     @Test("an empty device, or one without a TCTI's name, is refused before anything is opened")
     func emptyTCTI() async throws {
-        for tcti in ["", ":", "/dev/tpmrm0", "device"] {
+        for tcti in ["", ":", "/dev/tpmrm0", "device", "swtpm:", "device:", "device:tpm", "mssim:"] {
             var configuration = TPMConfiguration(name: "tpm", stateDirectory: "/nowhere")
             configuration.tcti = tcti
             let error = #expect(throws: TPMError.self) { try TPMBackend(configuration, log: .none) }

@@ -39,7 +39,7 @@ private final class Disturbed: PolicyRequirement {
     }
 
     func mismatch(_ session: PolicySession) -> TPMError { requirement.mismatch(session) }
-    func state(_ context: ESYSContext) throws(TPMError) -> String { try requirement.state(context) }
+    func verdict(_ context: ESYSContext) throws(TPMError) -> PolicyVerdict { try requirement.verdict(context) }
 }
 
 @Suite("PCRs that change while a seal is opened")

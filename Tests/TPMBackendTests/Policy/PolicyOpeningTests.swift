@@ -29,7 +29,7 @@ struct PolicyOpeningTests {
             }
             #expect(seals.count == 2)
             for seal in seals { #expect(try await backend.unseal(seal, until: patience).id == kek.id) }
-            #expect(await findings(backend, seals).map(\.severity) == [.ok, .ok])
+            #expect(await reports(backend, seals).map(\.isSatisfied) == [true, true])
 
             // The image was updated, its signature not: refused, whichever way, with the name of what is wrong.
             try await node.extend(11, 2)
@@ -39,8 +39,9 @@ struct PolicyOpeningTests {
                 #expect(error?.message == "\(node.signatures): 1 signature for PCR 11, none for its present value")
                 #expect(error?.hint?.contains("enter-initrd") == true)
             }
-            for finding in await findings(backend, seals) {
-                #expect(finding.severity == .warning && finding.detail.contains("none for its present value"))
+            for report in await reports(backend, seals) {
+                #expect(report.isSatisfied == false && report.problem?.contains("none for its present value") == true)
+                #expect(report.kind == .signed && report.bank == "sha256" && report.pcrs == [11])
             }
 
             try await node.sign(signer)
@@ -55,8 +56,8 @@ struct PolicyOpeningTests {
         }
     }
 
-    private func findings(_ backend: TPMBackend, _ seals: [Seal]) async -> [Finding] {
-        await backend.policyFindings(of: seals.map(\.recipient), until: patience)
+    private func reports(_ backend: TPMBackend, _ seals: [Seal]) async -> [PolicyReport] {
+        await backend.policies(of: seals.map(\.recipient), until: patience)
     }
 
     @Test("another key, or a signature that somebody changed, does not open")
@@ -136,9 +137,14 @@ struct PolicyOpeningTests {
                 #expect(error?.message == message && (error?.cause as? TPMError)?.code == .policy)
                 #expect(error?.hint?.contains("trousseau reseal") == true)
             }
-            let found = await backend.policyFindings(of: locals, until: patience)
-            #expect(found.map(\.severity) == [.warning, .ok])
-            #expect(found.map(\.detail) == [message, "sha256:7+11: satisfied now"])
+            let found = await backend.policies(of: locals, until: patience)
+            #expect(found.map(\.isSatisfied) == [false, true])
+            #expect(found.map(\.problem) == [message, nil])
+            #expect(found.map(\.differing) == [[7], []])
+            #expect(found.allSatisfy { $0.kind == .literal && $0.pcrs == [7, 11] && $0.isLocal })
+            let late = await backend.policies(of: locals + shared, until: .now)
+            #expect(late.map(\.isSatisfied) == [nil, nil, nil] && late.map(\.isLocal) == [true, true, false])
+            #expect(late.allSatisfy { $0.problem?.contains("no answer in time") == true })
 
             // Both states are one now, and the seal opens without its policy in the configuration.
             #expect(try await backend.localRecipients(until: patience) == [locals[1]])
@@ -164,11 +170,24 @@ struct PolicyOpeningTests {
                     == true)
             try await node.extend(11, 9)
             #expect(try await backend.unseal(seal, until: patience).id == kek.id)
-            for text in ["sha1:7", "7=00", ""] {
+            for (text, why) in [
+                ("sha1:7", "the bank sha1 is not used"), ("11=00", "is not 64 digits"), ("", "is no number"),
+                ("11", "no value is given"), ("7=\(next)", "the policy is over sha256:11"),
+                ("7+11=\(next)", "the policy is over sha256:11"),
+                ("11=" + String(repeating: "0", count: 64), "nothing is measured"),
+            ] {
                 let error = await refusal { _ = try await backend.localRecipients(expecting: [text], until: patience) }
-                #expect((error?.cause as? TPMError)?.code == .configuration)
+                #expect((error?.cause as? TPMError)?.code == .configuration, "\(text)")
+                #expect(error?.message.contains(why) == true, "\(text): \(error.debugDescription)")
             }
             await backend.shutdown(until: patience)
+            let plain = try node.backend(.none)
+            let error = await refusal {
+                _ = try await plain.localRecipients(expecting: ["sha256:11=\(next)"], until: patience)
+            }
+            #expect(error?.message.contains("no literal policy") == true)
+            #expect(await plain.policies(of: future, until: patience).map(\.isSatisfied) == [true])
+            await plain.shutdown(until: patience)
         }
     }
 

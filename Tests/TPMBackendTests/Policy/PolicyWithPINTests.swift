@@ -99,7 +99,7 @@ struct PolicyWithPINTests {
             let kek = try KEK.generate()
             let seal = try await backend.seal(kek, to: local, until: patience)
             #expect(try await backend.unseal(seal, until: patience).id == kek.id)
-            #expect(await backend.policyFindings(of: [local], until: patience).map(\.severity) == [.ok])
+            #expect(await backend.policies(of: [local], until: patience).map(\.isSatisfied) == [true])
 
             // Another state: the PIN was not sent, so it is not held back afterwards.
             let signed = try Files.read(node.signatures)

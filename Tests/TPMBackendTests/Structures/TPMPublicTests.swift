@@ -62,6 +62,7 @@ struct TPMPublicTests {
         #expect(
             changed(good.attributes.subtracting([.fixedParent, .restricted])) == "it is not fixedParent, restricted")
         #expect(changed(good.attributes.subtracting(.decrypt)) == "it is not decrypt")
+        #expect(changed(good.attributes.subtracting(.userWithAuth)) == "it is not userWithAuth")
         #expect(changed(good.attributes.union(.sign)) == "it may sign")
         #expect(changed(good.attributes, key: .keyedHash(unique: [])).contains("sealed object"))
         #expect(changed(good.attributes, key: .ecc(nil, .p256, x: [1], y: [1])).contains("no cipher"))

@@ -86,7 +86,7 @@ struct TrafficTests {
         }
     }
 
-    @Test("the first enrolment of an empty TPM takes five commands")
+    @Test("the first enrolment of an empty TPM takes eleven commands, of which six try the key out")
     func enrolment() async throws {
         try await TestScope.with { scope in
             let node = try await Node.make(scope)
@@ -96,7 +96,8 @@ struct TrafficTests {
             #expect(
                 proxy.takeCommands() == [
                     CommandCode.readPublic, CommandCode.createPrimary, CommandCode.evictControl,
-                    CommandCode.flushContext, CommandCode.readPublic,
+                    CommandCode.flushContext, CommandCode.readPublic, CommandCode.startAuthSession, CommandCode.create,
+                    CommandCode.startAuthSession, CommandCode.load, CommandCode.unseal, CommandCode.flushContext,
                 ])
             await backend.shutdown(until: patience)
         }

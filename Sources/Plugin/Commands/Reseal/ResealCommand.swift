@@ -10,12 +10,16 @@ enum ResealCommand {
 
     static func run(_ command: Command.Reseal) throws(CommandFailure) -> ExitCode {
         let configuration = try ConfigurationLoading.load(command.configuration)
+        if !command.pcrs.isEmpty, let problem = BackendComposition.problem(statesToCome: command.pcrs) {
+            throw CommandFailure(.usage, "reseal: --pcrs: \(problem.reason)", hint: problem.hint)
+        }
         let options = ResealOptions(
-            backend: command.backend, generateKeys: command.generateKeys, dropReplaced: command.dropReplaced)
+            backend: command.backend, generateKeys: command.generateKeys, dropReplaced: command.dropReplaced,
+            expecting: command.pcrs)
         if command.dropReplaced, !command.isConfirmed { try confirm(configuration) }
         let answer = try ask(configuration.server.control.path, options)
         let report = if let answer { answer } else { try onFiles(configuration, options) }
-        let warnings = answer == nil ? [] : differences(configuration, report)
+        let warnings = answer == nil ? [] : differences(configuration, report) + ignored(options, report)
         switch command.output {
         case .text: StandardStreams.write(ResealText.render(report, warnings))
         case .json:
@@ -93,6 +97,15 @@ enum ResealCommand {
         } catch {
             throw KeyringComposition.failure(error)
         }
+    }
+
+    /// A plugin of an earlier version does not know what it was asked for, and would not say so.
+    private static func ignored(_ options: ResealOptions, _ report: JSONValue) -> [String] {
+        let done = (report["pcrs"]?.items ?? []).compactMap(\.string)
+        guard done != options.expecting else { return [] }
+        return [
+            "the running plugin is of a version without --pcrs and made no seal to it: restart it, then run reseal again"
+        ]
     }
 
     /// How the running plugin's backends differ from those of the file.

@@ -8,6 +8,7 @@ enum ResealJSON {
         .members(
             ("running", .bool(isRunning)), ("complete", .bool(report.isComplete)),
             ("oldKeyID", report.oldKeyID.map(JSONValue.string)), ("keyID", report.keyID.map(JSONValue.string)),
+            ("pcrs", report.expecting.isEmpty ? nil : .array(report.expecting.map(JSONValue.string))),
             ("seals", .array(report.rows.map(row))),
             (
                 "backends",

@@ -6,6 +6,8 @@ internal import Keyring
 /// `trousseau status`: of the running plugin, or from the files when none runs.
 enum StatusCommand {
     private static let timeout = Duration.seconds(5)
+    /// With devices that are asked whether the policies of their seals are satisfied.
+    static let policyPatience = Duration.seconds(2)
 
     static func run(configuration path: String, _ format: OutputFormat) throws(CommandFailure) -> ExitCode {
         let report = try report(try ConfigurationLoading.load(path))
@@ -15,10 +17,33 @@ enum StatusCommand {
 
     private static func report(_ configuration: PluginConfiguration) throws(CommandFailure) -> JSONValue {
         if let answer = try ask(configuration.server.control.path) { return answer }
+        var report: KeyringReport
         do throws(KeyringError) {
-            return StatusJSON.files(try KeyringReport.reading(directory: configuration.keyring.directory))
+            report = try KeyringReport.reading(directory: configuration.keyring.directory)
         } catch {
             throw KeyringComposition.failure(error)
+        }
+        try ask(configuration, &report)
+        return StatusJSON.files(report)
+    }
+
+    /// Adds what the devices that measure this machine say of the policies of the active KEK's seals: no plugin asks them.
+    private static func ask(
+        _ configuration: PluginConfiguration, _ report: inout KeyringReport
+    ) throws(CommandFailure) {
+        let backends = try BackendComposition.measuredBackends(configuration, log: .none)
+        let recipients = report.activeRecipients
+        guard !backends.isEmpty else { return }
+        report.policies = BlockingTask.run {
+            var reports: [PolicyReport] = []
+            for backend in backends {
+                reports += await backend.policies(of: recipients, until: .now + policyPatience)
+                await backend.shutdown(until: .now + policyPatience)
+            }
+            return reports
+        }
+        for backend in backends {
+            report.warnings += backend.notices.map { "backend \(backend.name): \($0)" }
         }
     }
 

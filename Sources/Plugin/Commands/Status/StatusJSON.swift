@@ -57,6 +57,7 @@ enum StatusJSON {
             ("publicationBytes", report.publicationSize.map { .integer(Int64($0)) }),
             ("keks", .array(report.keks.map(kek))),
             ("backends", .array(report.backends.map(backend))),
+            ("policies", report.policies.isEmpty ? nil : .array(report.policies.map(policy))),
             (
                 "damagedFiles",
                 .array(
@@ -90,7 +91,19 @@ enum StatusJSON {
             ("lastError", backend.lastError.map(JSONValue.string)),
             ("lastErrorHint", backend.lastErrorHint.map(JSONValue.string)),
             ("lastErrorClass", (backend.lastErrorClass?.rawValue).map(JSONValue.string)),
-            ("lastErrorSecondsAgo", backend.lastErrorAge.map(seconds)))
+            ("lastErrorSecondsAgo", backend.lastErrorAge.map(seconds)),
+            ("alarms", backend.alarms.map { .integer(Int64(clamping: $0)) }))
+    }
+
+    private static func policy(_ policy: PolicyReport) -> JSONValue {
+        .members(
+            ("backend", .string(policy.backend)), ("recipient", .string(policy.recipientID)),
+            ("local", policy.isLocal ? .bool(true) : nil), ("kind", .string(policy.kind.rawValue)),
+            ("bank", policy.bank.map(JSONValue.string)),
+            ("pcrs", policy.pcrs.isEmpty ? nil : .array(policy.pcrs.map { .integer(Int64($0)) })),
+            ("satisfied", policy.isSatisfied.map(JSONValue.bool)),
+            ("differing", policy.differing.isEmpty ? nil : .array(policy.differing.map { .integer(Int64($0)) })),
+            ("problem", policy.problem.map(JSONValue.string)), ("hint", policy.hint.map(JSONValue.string)))
     }
 
     private static func requests(_ counts: RequestCounts) -> JSONValue {

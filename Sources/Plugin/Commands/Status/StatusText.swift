@@ -8,6 +8,7 @@ enum StatusText {
         text += section("KEKS", keks(report))
         text += section("SEALS", seals(report))
         text += section("BACKENDS", backends(report))
+        text += section("POLICIES", StatusPolicies.table(report))
         let problems = problems(report)
         if !problems.isEmpty { text += "\n" }
         for problem in problems { text += "! \(PrintableText.escaped(problem))\n" }
@@ -118,7 +119,7 @@ enum StatusText {
                 "backend \(backend["name"]?.string ?? "?"): \(backend["lastError"]?.string ?? "?")"
                     + hint(backend["lastErrorHint"]))
         }
-        return problems
+        return problems + StatusPolicies.problems(report)
     }
 
     private static func hint(_ value: JSONValue?) -> String { value?.string.map { "; \($0)" } ?? "" }
