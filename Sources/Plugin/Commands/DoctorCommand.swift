@@ -64,18 +64,15 @@ enum DoctorCommand {
     }
 
     private static func backends(_ configuration: PluginConfiguration) throws(CommandFailure) -> [Finding] {
-        let backends = try BackendComposition.backends(configuration, log: .none)
+        let chain = try KeyringComposition.chain(configuration, log: .none)
         return BlockingTask.run {
             var findings: [Finding] = []
-            for backend in backends {
-                for finding in await backend.diagnose(until: .now + limit) {
-                    findings.append(
-                        Finding(
-                            finding.severity, "\(backend.name): \(finding.subject)", finding.detail,
-                            hint: finding.hint))
+            for (backend, own) in await chain.diagnose(within: limit) {
+                findings += own.map {
+                    Finding($0.severity, "\(backend): \($0.subject)", $0.detail, hint: $0.hint)
                 }
-                await backend.shutdown(until: .now + .seconds(5))
             }
+            await chain.shutdown(until: .now + .seconds(5))
             return findings
         }
     }

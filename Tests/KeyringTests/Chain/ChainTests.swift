@@ -98,7 +98,11 @@ import Testing
     @Test func aBackendThatDoesNotAnswerIsAFinding() async throws {
         let well = try MemoryBackend("well")
         let chain = SealingChain([.init(well)], log: .none)
-        #expect(await chain.diagnose(until: .now + .seconds(20)).map(\.severity) == [.ok])
-        #expect(await chain.diagnose(until: .now - .seconds(1)).map(\.severity) == [.error])
+        let findings = await chain.diagnose(within: .seconds(20))
+        #expect(findings.map(\.backend) == ["well"])
+        #expect(findings.flatMap(\.findings).map(\.severity) == [.ok])
+        well.set(.hangs, .diagnose)
+        #expect(await chain.diagnose(within: .milliseconds(50)).flatMap(\.findings).map(\.severity) == [.error])
+        well.release()
     }
 }
