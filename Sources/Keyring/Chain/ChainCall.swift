@@ -48,8 +48,13 @@ extension SealingChain.Member {
         case .begun(let call): running = call
         case .running(let duration, let isNews):
             let error = failure("the last such call has not returned for \(duration.components.seconds) s")
-            // A hung call is one failure, however often its name is wanted: all else may work.
-            if isNews { breaker.end(ticket, error, latency: .zero) } else { breaker.abandon(ticket) }
+            // A hung call is one failure, however often its name is wanted: all else may work. One that was to find out
+            // how the backend does has found out.
+            if isNews || ticket.isAttempt {
+                breaker.end(ticket, error, latency: .zero)
+            } else {
+                breaker.abandon(ticket)
+            }
             return notAsked(error)
         }
         breaker.begin()
