@@ -13,6 +13,11 @@ public protocol SealingBackend: Sendable {
     /// seals stay unverified and no start waits for it. True unless a backend says otherwise.
     var canUnseal: Bool { get }
 
+    /// Whether asking costs its device nothing while that is away or wants its operator, because the backend looks at files
+    /// and at the clock first. Such a one is asked every few seconds, so that it serves soon after it is back. True unless
+    /// a backend says otherwise.
+    var pacesItself: Bool { get }
+
     /// The recipients that this backend can seal to, with their keys checked.
     ///
     /// With `generateMissingKey` a sealing key that does not exist is made; an existing one is never touched.
@@ -59,6 +64,8 @@ public protocol SealingBackend: Sendable {
 extension SealingBackend {
     /// True.
     public var canUnseal: Bool { true }
+    /// True.
+    public var pacesItself: Bool { true }
     /// None.
     public func localRecipients(until: ContinuousClock.Instant) async throws(SealingError) -> [Recipient] { [] }
     /// False.

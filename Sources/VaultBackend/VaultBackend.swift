@@ -11,6 +11,8 @@ public final class VaultBackend: SealingBackend {
     public let name: String
     /// "vault".
     public let kind = KeyDescription.kind
+    /// Each attempt is a request, in Vault's audit log and its rate limit.
+    public let pacesItself = false
 
     private let configuration: CheckedConfiguration
     private let client: VaultClient

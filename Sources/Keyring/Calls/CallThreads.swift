@@ -3,14 +3,22 @@ internal import Synchronization
 /// A backend's own threads for blocking C calls. A call cannot be cancelled: whoever waits for one races its end against
 /// a deadline and abandons it, and the thread goes on with it.
 package final class CallThreads: Sendable {
+    private struct Call: Sendable {
+        /// Whether somebody still waits for it.
+        let isWanted: @Sendable () -> Bool
+        let body: @Sendable () -> Void
+    }
+
     private struct State {
-        var queue: [@Sendable () -> Void] = []
+        var queue: [Call] = []
         var threads: [SystemThread] = []
         var idle = 0
         var stopping = false
         var exited = 0
         var running: [Int: ContinuousClock.Instant] = [:]
-        var waiter: CheckedContinuation<Void, Never>?
+        var waiters: [Race<Bool?>] = []
+        /// Whether somebody waits for the threads themselves, once they have ended.
+        var isJoined = false
     }
 
     /// Calls that may wait for a thread; more are refused at once.
@@ -31,10 +39,11 @@ package final class CallThreads: Sendable {
         until deadline: ContinuousClock.Instant, _ body: @escaping @Sendable () -> R
     ) async throws(CallRefusal) -> R {
         let race = Race<Result<R, CallRefusal>>()
-        let refusal = submit {
-            guard race.isOpen else { return }
-            race.finish(.success(body()))
-        }
+        let refusal = submit(
+            Call(isWanted: { race.isOpen }) {
+                guard race.isOpen else { return }
+                race.finish(.success(body()))
+            })
         if let refusal { throw refusal }
         let timer = Task {
             try? await Task.sleep(until: deadline, clock: .continuous)
@@ -49,41 +58,34 @@ package final class CallThreads: Sendable {
         state.withLock { $0.running.values.min() }.map { ContinuousClock.now - $0 }
     }
 
-    /// Takes no more calls and waits for those in flight, at most until `deadline`.
+    /// Takes no more calls and waits for those in flight, at most until `deadline`. May be called again, also meanwhile.
     ///
     /// - Returns: whether all threads have ended. If not, the library must not be finalized.
     package func stop(until deadline: ContinuousClock.Instant) async -> Bool {
-        let threads = state.withLock { state in
+        let count = state.withLock { state in
             state.stopping = true
-            return state.threads
+            return state.threads.count
         }
-        for _ in threads { wakeUps.signal() }
-        let timer = Task {
-            try? await Task.sleep(until: deadline, clock: .continuous)
-            self.state.withLock { $0.waiter.take() }?.resume()
+        for _ in 0..<count { wakeUps.signal() }
+        let end = Race<Bool?>()
+        state.withLock { state in
+            if state.exited == state.threads.count { end.finish(true) } else { state.waiters.append(end) }
         }
-        await withCheckedContinuation { continuation in
-            let isDone = state.withLock { state in
-                if state.exited == state.threads.count || deadline <= .now { return true }
-                state.waiter = continuation
-                return false
-            }
-            if isDone { continuation.resume() }
+        guard await Deadline.wait(for: end, until: deadline) == true else { return false }
+        let threads = state.withLock { state in
+            defer { state.isJoined = true }
+            return state.isJoined ? [] : state.threads
         }
-        timer.cancel()
-        guard state.withLock({ $0.exited == $0.threads.count }) else { return false }
         // They have nothing left to do but to return.
         for thread in threads { thread.join() }
-        state.withLock { state in
-            state.threads = []
-            state.exited = 0
-        }
         return true
     }
 
-    private func submit(_ call: @escaping @Sendable () -> Void) -> CallRefusal? {
+    private func submit(_ call: Call) -> CallRefusal? {
         state.withLock { state -> CallRefusal? in
             guard !state.stopping else { return .stopped }
+            // Whose callers have gone behind a call that hangs must not keep others out.
+            if state.queue.count >= CallThreads.queueLimit { state.queue.removeAll { !$0.isWanted() } }
             guard state.queue.count < CallThreads.queueLimit else {
                 return .busy(for: state.running.values.min().map { ContinuousClock.now - $0 })
             }
@@ -105,7 +107,7 @@ package final class CallThreads: Sendable {
     private func work() {
         while true {
             wakeUps.wait()
-            let next = state.withLock { state -> (id: Int, call: @Sendable () -> Void)? in
+            let next = state.withLock { state -> (id: Int, call: Call)? in
                 guard !state.queue.isEmpty else { return nil }
                 let id = (state.running.keys.max() ?? 0) + 1
                 state.running[id] = .now
@@ -113,21 +115,23 @@ package final class CallThreads: Sendable {
                 return (id, state.queue.removeFirst())
             }
             if let next {
-                next.call()
+                next.call.body()
                 state.withLock { state in
                     state.running[next.id] = nil
                     state.idle += 1
                 }
                 continue
             }
-            let isLast = state.withLock { state -> CheckedContinuation<Void, Never>?? in
-                guard state.stopping else { return nil }
+            let isOver = state.withLock { state in
+                guard state.stopping else { return false }
                 state.exited += 1
-                return .some(state.exited == state.threads.count ? state.waiter.take() : nil)
+                if state.exited == state.threads.count {
+                    for waiter in state.waiters { waiter.finish(true) }
+                    state.waiters = []
+                }
+                return true
             }
-            guard let waiter = isLast else { continue }
-            waiter?.resume()
-            return
+            if isOver { return }
         }
     }
 }

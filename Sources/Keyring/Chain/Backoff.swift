@@ -5,8 +5,8 @@ enum Backoff {
     static let shortest = Duration.seconds(1)
     /// For a device that wants to be left alone: busy, rate limit, deadline.
     static let longest = Duration.seconds(30)
-    /// For a device that is away or wants its operator: asking costs nothing there, since the backend itself paces how
-    /// often it opens the device and never tries a refused PIN again; and it should serve soon after it is back.
+    /// For a device that is away or wants its operator, if its backend paces itself: it should serve soon after it is
+    /// back.
     static let longestPoll = Duration.seconds(5)
     /// Before a seal is tried again that was refused for good, the first time and at most: what made the device refuse it
     /// may change without anybody saying so here (a policy's signature, a key that was put back), but seldom does.
@@ -14,12 +14,15 @@ enum Backoff {
 
     /// - Parameters:
     ///   - failures: from 1.
+    ///   - pacesItself: `SealingBackend.pacesItself`.
     ///   - factor: the jitter, around 1.
-    static func delay(after failures: Int, _ errorClass: SealingError.Class, factor: Double) -> Duration {
+    static func delay(
+        after failures: Int, _ errorClass: SealingError.Class, pacesItself: Bool = true, factor: Double
+    ) -> Duration {
         let limit =
             switch errorClass {
             case .retry, .permanent: longest
-            case .reopen, .operatorMustAct: longestPoll
+            case .reopen, .operatorMustAct: pacesItself ? longestPoll : longest
             }
         return doubled(shortest, failures, limit) * factor
     }

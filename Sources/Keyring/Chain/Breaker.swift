@@ -33,16 +33,24 @@ final class Breaker: Sendable {
         var observer: (@Sendable (CallHistory.Change, SealingError?) -> Void)?
 
         /// Opens the breaker, or keeps it open, for as long as the last failure asks for.
-        mutating func wait(_ now: ContinuousClock.Instant, _ jitter: Double) {
+        mutating func wait(_ now: ContinuousClock.Instant, _ jitter: Double, pacesItself: Bool) {
             let pace = history.lastFailure?.error.errorClass ?? .retry
-            retryAt = now + Backoff.delay(after: history.failures, pace, factor: jitter)
+            retryAt =
+                now
+                + Backoff.delay(
+                    after: history.failures, pace, pacesItself: pacesItself, factor: jitter)
         }
     }
 
     private let pacing: Pacing
+    private let pacesItself: Bool
     private let state = Mutex(State())
 
-    init(_ pacing: Pacing) { self.pacing = pacing }
+    /// - Parameter pacesItself: `SealingBackend.pacesItself`.
+    init(_ pacing: Pacing, pacesItself: Bool = true) {
+        self.pacing = pacing
+        self.pacesItself = pacesItself
+    }
 
     var history: CallHistory { state.withLock { $0.history } }
 
@@ -97,7 +105,9 @@ final class Breaker: Sendable {
                 let isAttempt = ticket.isAttempt || state.retryAt == nil
                 change = state.history.failed(error, isAttempt: isAttempt, now: now)
                 // A seal that does not open leaves the breaker as it is.
-                if ticket.isAttempt || (isAttempt && error.errorClass != .permanent) { state.wait(now, jitter) }
+                if ticket.isAttempt || (isAttempt && error.errorClass != .permanent) {
+                    state.wait(now, jitter, pacesItself: pacesItself)
+                }
             } else {
                 change = state.history.succeeded(latency: latency, now: now)
                 state.retryAt = nil
@@ -108,14 +118,14 @@ final class Breaker: Sendable {
         if change != .none { observer?(change, error) }
     }
 
-    /// Notes that nobody waited for the call's end: it says nothing about the backend, which was asked all the same.
+    /// Notes that the call says nothing about the backend: nobody waited for its end, or it was not made.
     func abandon(_ ticket: Ticket) {
         guard ticket.isAttempt else { return }
         let now = pacing.now()
         let jitter = pacing.jitter
         state.withLock { state in
             state.isTrying = false
-            if state.retryAt != nil { state.wait(now, jitter) }
+            if state.retryAt != nil { state.wait(now, jitter, pacesItself: pacesItself) }
         }
     }
 

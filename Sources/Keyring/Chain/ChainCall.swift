@@ -23,36 +23,44 @@ extension SealingChain.Member {
     /// - Parameters:
     ///   - name: what the call does; there is one call of a name at a time.
     ///   - caller: the caller's deadline. That it passes says nothing about the backend.
-    ///   - share: less than the member's deadline, when it has to do with less.
+    ///   - share: less than the member's deadline, when it has to do with less. Nor does that.
     func call<Answer: Sendable>(
         _ name: String, until caller: ContinuousClock.Instant? = nil, within share: Duration? = nil,
         _ body: @escaping @Sendable (any SealingBackend, ContinuousClock.Instant) async throws(SealingError) -> Answer
     ) async -> CallOutcome<Answer> {
         let start = ContinuousClock.now
-        let own = start + min(deadline, share ?? deadline)
-        let limit = caller.map { min($0, own) } ?? own
+        let own = start + deadline
+        let limit = [own, caller ?? own, start + (share ?? deadline)].min() ?? own
         func failure(_ text: String) -> SealingError {
             SealingError(.retry, "\(name): \(text)", hint: "check the device and the way to it")
         }
-        guard limit > start else {
-            return CallOutcome(result: .failure(failure("no time left")), latency: .zero, wasAsked: false)
+        func notAsked(_ error: SealingError) -> CallOutcome<Answer> {
+            CallOutcome(result: .failure(error), latency: .zero, wasAsked: false)
         }
+        guard limit > start, !Task.isCancelled else { return notAsked(failure("no time left")) }
         let ticket: Breaker.Ticket
         switch breaker.admit() {
         case .admitted(let admitted): ticket = admitted
-        case .refused(let error): return CallOutcome(result: .failure(error), latency: .zero, wasAsked: false)
+        case .refused(let error): return notAsked(error)
         }
-        if let running = calls.begin(name) {
-            let error = failure("the last such call has not returned for \(running.components.seconds) s")
-            // One that is still in time may well succeed.
-            if running > deadline { breaker.end(ticket, error, latency: .zero) } else { breaker.abandon(ticket) }
-            return CallOutcome(result: .failure(error), latency: .zero, wasAsked: false)
+        let running: OutstandingCalls.Call
+        switch calls.begin(name, overdueAfter: deadline) {
+        case .begun(let call): running = call
+        case .running(let duration, let isNews):
+            let error = failure("the last such call has not returned for \(duration.components.seconds) s")
+            // A hung call is one failure, however often its name is wanted: all else may work. One that was to find out
+            // how the backend does has found out.
+            if isNews || ticket.isAttempt {
+                breaker.end(ticket, error, latency: .zero)
+            } else {
+                breaker.abandon(ticket)
+            }
+            return notAsked(error)
         }
         breaker.begin()
         let backend = backend
-        let calls = calls
         let answer = await Deadline.race(until: limit + Self.grace) { () async -> Result<Answer, SealingError> in
-            defer { calls.end(name) }
+            defer { running.end() }
             do throws(SealingError) {
                 return .success(try await body(backend, limit))
             } catch {
@@ -61,10 +69,12 @@ extension SealingChain.Member {
         }
         let latency = ContinuousClock.now - start
         let outcome = CallOutcome(result: answer ?? .failure(failure("no answer in time")), latency: latency)
+        // With less time than it is entitled to it has not failed.
         let wasCutShort = Task.isCancelled || (limit < own && ContinuousClock.now >= limit)
         if outcome.error != nil, wasCutShort {
             breaker.abandon(ticket)
         } else {
+            if outcome.error != nil { running.note() }
             breaker.end(ticket, outcome.error, latency: latency)
         }
         return outcome

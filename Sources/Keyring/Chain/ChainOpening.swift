@@ -93,7 +93,8 @@ private struct OpeningRun {
                     return .success(ChainOpened(kek: kek, candidate: candidates[index], latency: outcome.latency))
                 case .failure(let error):
                     errors[index] = error
-                    if index == latest { wantsNext = true }
+                    // Whoever it was: no more are asked at once than before.
+                    wantsNext = true
                 }
             }
         }

@@ -11,7 +11,7 @@ public struct SealingChain: Sendable {
         /// After this time without an answer the next backend is asked to unseal as well; nil: only after the deadline.
         public let hedgeAfter: Duration?
         let calls = OutstandingCalls()
-        private(set) var breaker = Breaker(Pacing())
+        private(set) var breaker: Breaker
 
         /// A backend with its limits.
         public init(_ backend: any SealingBackend, unsealOnly: Bool, deadline: Duration, hedgeAfter: Duration? = nil) {
@@ -19,12 +19,13 @@ public struct SealingChain: Sendable {
             self.unsealOnly = unsealOnly
             self.deadline = deadline
             self.hedgeAfter = hedgeAfter
+            breaker = Breaker(Pacing(), pacesItself: backend.pacesItself)
         }
 
         /// The same with a breaker by another clock, which knows nothing yet.
         func paced(by pacing: Pacing) -> Member {
             var member = self
-            member.breaker = Breaker(pacing)
+            member.breaker = Breaker(pacing, pacesItself: backend.pacesItself)
             return member
         }
     }
@@ -49,23 +50,6 @@ public struct SealingChain: Sendable {
         SealingChain(members.map { $0.paced(by: pacing) }, openDeadline: openDeadline, log: log)
     }
 
-    /// Everything that `trousseau doctor` can check about the backends, one after the other; a backend that does not
-    /// answer in time is a finding.
-    public func diagnose(until: ContinuousClock.Instant) async -> [Finding] {
-        var findings: [Finding] = []
-        for member in members {
-            let backend = member.backend
-            let limit = min(ContinuousClock.now + member.deadline, until)
-            let answer = await Deadline.race(until: limit + Member.grace) { await backend.diagnose(until: limit) }
-            findings +=
-                answer ?? [
-                    Finding(
-                        .error, backend.name, "no answer in time", hint: "check the device and the way to it")
-                ]
-        }
-        return findings
-    }
-
     /// Shuts all backends down at once. Returns at `until` at the latest, whether they are done or not.
     public func shutdown(until: ContinuousClock.Instant) async {
         await withDiscardingTaskGroup { group in
@@ -76,5 +60,21 @@ public struct SealingChain: Sendable {
                 }
             }
         }
+    }
+}
+
+extension SealingChain.Member {
+    /// Everything that `trousseau doctor` can check about the backend; that it does not answer in time is a finding.
+    ///
+    /// - Parameter limit: how long it may take.
+    public func diagnose(within limit: Duration) async -> [Finding] {
+        let backend = backend
+        let until = ContinuousClock.now + limit
+        let findings = await Deadline.race(until: until + Self.grace) { await backend.diagnose(until: until) }
+        return findings ?? [
+            Finding(
+                .error, "calls", "no answer in \(limit.components.seconds) s",
+                hint: "check the device and the way to it")
+        ]
     }
 }

@@ -64,26 +64,22 @@ enum DoctorCommand {
     }
 
     private static func backends(_ configuration: PluginConfiguration) throws(CommandFailure) -> [Finding] {
-        let backends = try BackendComposition.backends(configuration, log: .none)
+        let chain = try KeyringComposition.chain(configuration, log: .none)
         let directory = configuration.keyring.directory
-        // One that only unseals makes none.
-        let sealing = Set(configuration.backends.filter { !$0.unsealOnly }.map(\.name))
         return BlockingTask.run {
             var findings: [Finding] = []
-            for backend in backends {
-                var own = await backend.diagnose(until: .now + limit)
-                // Of a backend that is well: it is not to be asked twice for what it refuses.
-                if sealing.contains(backend.name), !own.contains(where: { $0.severity == .error }) {
+            for member in chain.members {
+                let backend = member.backend
+                var own = await member.diagnose(within: limit)
+                // One that only unseals makes none; and one that is not well is not to be asked twice for what it refuses.
+                if !member.unsealOnly, !own.contains(where: { $0.severity == .error }) {
                     own += await SealFindings.make(directory: directory, backend: backend, until: .now + limit)
                 }
-                for finding in own {
-                    findings.append(
-                        Finding(
-                            finding.severity, "\(backend.name): \(finding.subject)", finding.detail,
-                            hint: finding.hint))
+                findings += own.map {
+                    Finding($0.severity, "\(backend.name): \($0.subject)", $0.detail, hint: $0.hint)
                 }
-                await backend.shutdown(until: .now + .seconds(5))
             }
+            await chain.shutdown(until: .now + .seconds(5))
             return findings
         }
     }

@@ -96,9 +96,11 @@ import Testing
     }
 
     @Test func aBackendThatDoesNotAnswerIsAFinding() async throws {
-        let well = try MemoryBackend("well")
-        let chain = SealingChain([.init(well)], log: .none)
-        #expect(await chain.diagnose(until: .now + .seconds(20)).map(\.severity) == [.ok])
-        #expect(await chain.diagnose(until: .now - .seconds(1)).map(\.severity) == [.error])
+        let backend = try MemoryBackend("hsm")
+        let member = SealingChain.Member(backend)
+        #expect(await member.diagnose(within: .seconds(20)).map(\.severity) == [.ok])
+        backend.set(.hangs, .diagnose)
+        #expect(await member.diagnose(within: .milliseconds(50)).map(\.severity) == [.error])
+        backend.release()
     }
 }

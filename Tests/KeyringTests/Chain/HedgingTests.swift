@@ -90,6 +90,20 @@ import Testing
         #expect(first.mostRunning == 1)
     }
 
+    @Test func theNextIsAskedWhoeverFailed() async throws {
+        first.set(.waits, .unseal)
+        second.set(.waits, .unseal)
+        let chain = SealingChain(
+            [member(first, hedgeAfter: .milliseconds(20)), member(second), member(third)], log: .none)
+        async let opened = open(chain)
+        await second.reached(.unseal)
+        // The first one fails while the second, asked after it, is still waited for.
+        first.set(.lies, .unseal)
+        first.release()
+        #expect(try await opened.get().candidate.member == 2)
+        second.release()
+    }
+
     @Test func theAttemptEndsWithItsDeadline() async throws {
         for backend in [first, second, third] { backend.set(.hangs, .unseal) }
         let members = [first, second, third].map { member($0, deadline: .seconds(600)) }

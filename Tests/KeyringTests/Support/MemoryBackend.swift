@@ -16,7 +16,7 @@ final class MemoryBackend: SealingBackend {
         case waits
     }
 
-    enum Function: Hashable { case recipients, seal, unseal, probe, refresh }
+    enum Function: Hashable { case recipients, seal, unseal, probe, refresh, diagnose }
 
     private struct State {
         var behaviour: [Function: Behaviour] = [:]
@@ -222,7 +222,15 @@ final class MemoryBackend: SealingBackend {
         leave()
     }
 
-    func diagnose(until: ContinuousClock.Instant) async -> [Finding] { [Finding(.ok, name, "in memory")] }
+    func diagnose(until: ContinuousClock.Instant) async -> [Finding] {
+        do throws(SealingError) {
+            try await enter(.diagnose, until)
+        } catch {
+            return [Finding(.error, name, error.message)]
+        }
+        leave()
+        return [Finding(.ok, name, "in memory")]
+    }
 
     func shutdown(until: ContinuousClock.Instant) async { state.withLock { $0.isShutDown = true } }
 
@@ -251,7 +259,12 @@ final class MemoryBackend: SealingBackend {
             case .works, .lies:
                 guard ContinuousClock.now < until else { throw SealingError(.retry, "\(name): no time left") }
             case .fails(let error): throw error
-            case .hangs, .waits: await hold(function)
+            case .hangs, .waits:
+                await hold(function)
+                // What it was told meanwhile.
+                let told = state.withLock { $0.behaviour[function] ?? .works }
+                if case .fails(let error) = told { throw error }
+                return told
             }
         } catch {
             leave()

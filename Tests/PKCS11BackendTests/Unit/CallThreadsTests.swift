@@ -1,5 +1,6 @@
 internal import Keyring
 internal import Synchronization
+internal import TestSupport
 internal import Testing
 
 @testable import PKCS11Backend
@@ -22,19 +23,21 @@ struct CallThreadsTests {
         #expect(await threads.stop(until: .now + .seconds(60)))
     }
 
+    /// Keeps one thread busy until `gate` is signalled.
+    private func block(_ threads: ModuleCalls, _ gate: Semaphore) async throws -> Task<Void, any Error> {
+        let call = Task {
+            try await threads.run(until: .now + .seconds(120)) { () throws(PKCS11Error) in gate.wait() }
+        }
+        try await eventually("it runs", within: .seconds(60)) { threads.oldestCall != nil }
+        return call
+    }
+
     @Test("calls beyond the queue are refused at once; one whose caller has gone is not made")
     func bounded() async throws {
         let threads = ModuleCalls("hsm", limit: 1)
         let gate = Semaphore()
-        let entered = Semaphore()
         let made = Counter()
-        let blocked = Task {
-            try await threads.run(until: .now + .seconds(120)) { () throws(PKCS11Error) in
-                entered.signal()
-                gate.wait()
-            }
-        }
-        entered.wait()
+        let blocked = try await block(threads, gate)
         let outcomes = await withTaskGroup(of: String.self) { group in
             for _ in 0..<(CallThreads.queueLimit + 3) {
                 group.addTask {
@@ -55,6 +58,38 @@ struct CallThreadsTests {
         try await blocked.value
         #expect(await threads.stop(until: .now + .seconds(60)))
         #expect(made.value.withLock { $0 } == 0)
+    }
+
+    @Test("calls whose callers have gone keep nobody out, while one hangs")
+    func abandoned() async throws {
+        let threads = ModuleCalls("hsm", limit: 1)
+        let gate = Semaphore()
+        let blocked = try await block(threads, gate)
+        for _ in 0..<CallThreads.queueLimit {
+            await #expect(throws: PKCS11Error.self) {
+                try await threads.run(until: .now + .milliseconds(5)) { () throws(PKCS11Error) in }
+            }
+        }
+        let late = Task { try await threads.run(until: .now + .seconds(120)) { () throws(PKCS11Error) in 7 } }
+        // Refused, it would have thrown before it could wait.
+        try await Task.sleep(for: .milliseconds(50))
+        gate.signal()
+        try await blocked.value
+        #expect(try await late.value == 7)
+        #expect(await threads.stop(until: .now + .seconds(60)))
+    }
+
+    @Test("two stops at once both return")
+    func stops() async throws {
+        let threads = ModuleCalls("hsm", limit: 2)
+        let gate = Semaphore()
+        let blocked = try await block(threads, gate)
+        async let first = threads.stop(until: .now + .seconds(60))
+        async let second = threads.stop(until: .now + .seconds(60))
+        #expect(await threads.stop(until: .now + .milliseconds(50)) == false)
+        gate.signal()
+        #expect(await [first, second] == [true, true])
+        try await blocked.value
     }
 
     @Test("after the stop nothing is taken")
