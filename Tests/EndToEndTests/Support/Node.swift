@@ -15,14 +15,19 @@ struct Node {
         var deadline = "2s"
         /// Writes every PKCS#11 call down.
         var isSpied = false
+        /// Counts PKCS#11 calls, and plays faults.
+        var isShimmed = false
     }
 
     let scope: TestScope
     let token: SoftToken
     let spy: PKCS11Spy?
+    let shim: PKCS11Shim?
     let configuration: String
     let environment: [String: String]
 
+    /// What the plugin takes for the HSM's library.
+    var module: String { shim?.module ?? spy?.module ?? token.module }
     var socket: String { scope.path("run/kms.sock") }
     var control: String { scope.path("control/control.sock") }
     var keyring: String { scope.path("keyring") }
@@ -31,7 +36,9 @@ struct Node {
     static func make(_ scope: TestScope, _ options: Options = Options()) async throws -> Node {
         let token = try await SoftToken.make(scope)
         let spy = options.isSpied ? try PKCS11Spy(on: token.module, file: scope.path("spy")) : nil
-        let node = Node(scope: scope, token: token, spy: spy)
+        let shim = options.isShimmed ? try PKCS11Shim(scope, over: token.module) : nil
+        try shim?.calm()
+        let node = Node(scope: scope, token: token, spy: spy, shim: shim)
         // Other users of the machine have to reach the socket's folder for the plugin to refuse them.
         try Files.changeMode(scope.directory, to: 0o711)
         try Files.makeDirectory(scope.path("run"), mode: 0o755)
@@ -40,12 +47,14 @@ struct Node {
         return node
     }
 
-    private init(scope: TestScope, token: SoftToken, spy: PKCS11Spy?) {
+    private init(scope: TestScope, token: SoftToken, spy: PKCS11Spy?, shim: PKCS11Shim?) {
         self.scope = scope
         self.token = token
         self.spy = spy
+        self.shim = shim
         configuration = scope.path("config.yaml")
-        environment = ["SOFTHSM2_CONF": token.configuration].merging(spy?.environment ?? [:]) { $1 }
+        let modules = [spy?.environment ?? [:], shim?.environment ?? [:]]
+        environment = modules.reduce(["SOFTHSM2_CONF": token.configuration]) { $0.merging($1) { $1 } }
     }
 
     /// The configuration's text.
@@ -65,7 +74,7 @@ struct Node {
             - name: rack-hsm
               deadline: \(options.deadline)
               pkcs11:
-                module: \(spy?.module ?? token.module)
+                module: \(module)
                 key: "\(token.uri)"
                 pinSource: \(options.pinFile ?? token.pinFile)
 

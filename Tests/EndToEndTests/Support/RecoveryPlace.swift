@@ -67,7 +67,7 @@ struct RecoveryPlace {
     mutating func makeVault(_ name: String) async throws {
         guard let certificates else { throw TestError("no backend is a Vault") }
         let vault = try await VaultStandIn.start(scope, name, certificates: certificates, root: "root-of-the-test")
-        _ = try vault.prepare(credentialsIn: scope.path("etc"))
+        try vault.prepare(credentialsIn: scope.path("etc"))
         self.vault = vault
     }
 

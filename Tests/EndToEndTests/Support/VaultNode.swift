@@ -14,14 +14,18 @@ struct VaultNode {
         let certificates = try await Certificates.make(scope)
         try await certificates.issue("server", names: "IP:127.0.0.1")
         let standIn = try await VaultStandIn.start(scope, certificates: certificates, root: "root-of-the-test")
-        let secrets = try standIn.prepare(credentialsIn: scope.directory)
-        return VaultNode(node: node, standIn: standIn, certificates: certificates, secrets: secrets)
+        let login = try standIn.prepare(credentialsIn: scope.directory)
+        return VaultNode(
+            node: node, standIn: standIn, certificates: certificates,
+            secrets: [login["secret_id"].string, login["role_id"].string])
     }
 
-    var backend: String {
+    var backend: String { backend(deadline: "5s") }
+
+    func backend(deadline: String) -> String {
         """
         - name: vault
-          deadline: 5s
+          deadline: \(deadline)
           vault:
             address: "https://127.0.0.1:\(standIn.port)"
             key: trousseau
@@ -50,13 +54,14 @@ struct VaultNode {
 extension VaultStandIn {
     /// What docs/vault.md says is to be made in a new Vault, and the files `role-id` and `secret-id`.
     ///
-    /// - Returns: what must be written nowhere: the secret ID, then the role ID.
-    func prepare(credentialsIn folder: String) throws -> [String] {
+    /// - Returns: `secret_id` and `role_id`, which must be written nowhere else.
+    @discardableResult
+    func prepare(credentialsIn folder: String) throws -> JSON {
         let document = try Files.readText(PackageSources.root + "/docs/vault.md")
         let policy = try #require(document.firstMatch(of: /```hcl\n((?s:.*?))```/)).output.1
         let login = try JSON(parsing: control("prepare", JSON.object(["policy": .string(String(policy))]).text))
         try Files.write(login["role_id"].string, to: folder + "/role-id")
         try Files.write(login["secret_id"].string, to: folder + "/secret-id")
-        return [login["secret_id"].string, login["role_id"].string]
+        return login
     }
 }

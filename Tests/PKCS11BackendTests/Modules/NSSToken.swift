@@ -3,7 +3,7 @@ internal import TestSupport
 /// A key database of NSS, whose softoken is a PKCS#11 module: the only one of Debian's that does AES key wrap by
 /// C_Encrypt and OAEP with SHA-256. Loaded through the shim, which hands it the parameters that it wants.
 struct NSSToken {
-    let shim: Shim
+    let shim: PKCS11Shim
     let environment: [String: String]
     private let pinFile: String
 
@@ -15,7 +15,7 @@ struct NSSToken {
         try Files.write("nss-test-pin-1", to: pinFile)
         let made = try await ChildProcess.run("certutil", ["-N", "-d", "sql:\(folder)", "-f", pinFile])
         guard made.succeeded else { throw TestError("certutil (libnss3-tools): \(made.text)") }
-        let shim = try Shim(
+        let shim = try PKCS11Shim(
             scope, over: try PKCS11Library.path("libsoftokn3.so", package: "libnss3"), name: "nss-shim")
         try shim.calm()
         let parameters = "configdir='sql:\(folder)' certPrefix='' keyPrefix='' secmod='' flags="
@@ -37,7 +37,7 @@ struct NSSToken {
     func driver(_ scope: TestScope, _ extra: [String: String] = [:]) async throws -> Driver {
         let own = [
             "DRIVER_KEY": "pkcs11:token=NSS%20Certificate%20DB;object=kek-sealer", "DRIVER_PIN": pinFile,
-            "DRIVER_GUARD": scope.path("guard"), "DRIVER_BACKOFF": "50",
+            "DRIVER_GUARD": scope.path("guard"), "DRIVER_BACKOFF": "50", "DRIVER_MODULE": shim.module,
         ]
         return try await Driver.start(scope, environment.merging(own) { $1 }.merging(extra) { $1 })
     }

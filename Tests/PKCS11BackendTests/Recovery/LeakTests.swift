@@ -39,7 +39,7 @@ struct LeakTests {
     func sessionObjects() async throws {
         try await TestScope.with { scope in
             let token = try await SoftToken.make(scope)
-            let shim = try Shim(scope, over: token.module)
+            let shim = try PKCS11Shim(scope, over: token.module)
             try shim.script("set hide 0x1087")
             let driver = try await Driver.start(scope, token, shim: shim)
             _ = try await driver.ask("generate", "recipient")

@@ -3,7 +3,7 @@ internal import TestSupport
 /// A driver in service over a shim: the key was made, a seal was opened, the pool has a session.
 struct Service {
     let token: SoftToken
-    let shim: Shim
+    let shim: PKCS11Shim
     let driver: Driver
     let seal: String
     /// The counters as they are now.
@@ -11,7 +11,7 @@ struct Service {
 
     static func start(_ scope: TestScope) async throws -> Service {
         let token = try await SoftToken.make(scope)
-        let shim = try Shim(scope, over: token.module)
+        let shim = try PKCS11Shim(scope, over: token.module)
         try shim.calm()
         let driver = try await Driver.start(scope, token, shim: shim)
         _ = try await driver.ask("generate")

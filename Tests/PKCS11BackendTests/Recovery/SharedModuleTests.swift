@@ -7,7 +7,7 @@ struct SharedModuleTests {
     func both() async throws {
         try await TestScope.with { scope in
             let token = try await SoftToken.make(scope)
-            let shim = try Shim(scope, over: token.module)
+            let shim = try PKCS11Shim(scope, over: token.module)
             try shim.calm()
             let driver = try await Driver.start(
                 scope, token, shim: shim, environment: ["DRIVER_SECOND_KEY": "pkcs11:token=test;object=other"])

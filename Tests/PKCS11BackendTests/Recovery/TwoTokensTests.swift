@@ -134,7 +134,7 @@ private struct TwoTokens {
     let scope: TestScope
     let token: SoftToken
     let other: SoftToken
-    let shim: Shim
+    let shim: PKCS11Shim
     private(set) var driver: Driver
     private(set) var seal = ""
     private(set) var otherSeal = ""
@@ -145,7 +145,7 @@ private struct TwoTokens {
         let token = try await SoftToken.make(scope)
         let folder = try #require(try Files.list(token.folder).first)
         let other = try await SoftToken.make(scope, label: "other")
-        let shim = try Shim(scope, over: token.module)
+        let shim = try PKCS11Shim(scope, over: token.module)
         try shim.calm()
         var tokens = TwoTokens(
             scope: scope, token: token, other: other, shim: shim,
@@ -160,7 +160,7 @@ private struct TwoTokens {
     }
 
     private init(
-        scope: TestScope, token: SoftToken, other: SoftToken, shim: Shim, driver: Driver, folder: String
+        scope: TestScope, token: SoftToken, other: SoftToken, shim: PKCS11Shim, driver: Driver, folder: String
     ) {
         self.scope = scope
         self.token = token
@@ -171,7 +171,7 @@ private struct TwoTokens {
     }
 
     private static func drive(
-        _ scope: TestScope, _ token: SoftToken, _ other: SoftToken, _ shim: Shim, third: String? = nil
+        _ scope: TestScope, _ token: SoftToken, _ other: SoftToken, _ shim: PKCS11Shim, third: String? = nil
     ) async throws -> Driver {
         var environment = [
             "DRIVER_SECOND_KEY": other.uri, "DRIVER_SECOND_PIN": other.pinFile,

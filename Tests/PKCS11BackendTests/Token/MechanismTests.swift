@@ -54,11 +54,11 @@ struct MechanismCase: CustomTestStringConvertible, Sendable {
 struct MechanismTests {
     private func start(
         _ scope: TestScope, _ item: MechanismCase
-    ) async throws -> (driver: Driver, shim: Shim, token: SoftToken) {
+    ) async throws -> (driver: Driver, shim: PKCS11Shim, token: SoftToken) {
         let token = try await SoftToken.make(scope)
         _ = try await token.tool(
             item.keyOptions + ["--label", "kek-sealer", "--id", "01", "--private", "--sensitive"])
-        let shim = try Shim(scope, over: token.module)
+        let shim = try PKCS11Shim(scope, over: token.module)
         try shim.script(lines: item.script)
         let driver = try await Driver.start(scope, token, shim: shim, environment: item.environment)
         return (driver, shim, token)
@@ -142,7 +142,7 @@ struct MechanismTests {
     func generated() async throws {
         try await TestScope.with { scope in
             let token = try await SoftToken.make(scope)
-            let shim = try Shim(scope, over: token.module)
+            let shim = try PKCS11Shim(scope, over: token.module)
             try shim.script("set hide 0x1087")
             let driver = try await Driver.start(scope, token, shim: shim)
             _ = try await driver.ask("generate", "recipient")
