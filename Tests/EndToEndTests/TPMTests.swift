@@ -183,6 +183,7 @@ struct TPMTests {
             #expect(try await node.status()["keks"].array.map { $0["openedBy"].string } == ["node-tpm"])
             let after = try await node.base.run("reseal")
             #expect(after.succeeded && after.output.contains("dropped"), "\(after.text)")
+            #expect(after.output.contains("renewed"), "the record's own: \(after.text)")
             #expect(try await node.locals().map(\.state) == ["verified"])
 
             // On the files, with no plugin.
@@ -218,6 +219,49 @@ struct TPMTests {
             try await tpm.extend()
             try await server.ask("boot", ["within": 90])
             #expect(try await server.ask("read")["codes"].counts.keys.sorted() == ["OK"])
+        }
+    }
+
+    @Test("a signed policy: the signature of the booted image is picked up by the running plugin when it comes")
+    func newSignature() async throws {
+        try await TestScope.with { scope in
+            for (image, text) in [("one", "kernel 1"), ("two", "kernel 2")] {
+                try Files.write(text, to: scope.path(image))
+            }
+            let key = scope.path("signer")
+            let made = try await ChildProcess.run(
+                "/bin/sh",
+                ["-c", "openssl genrsa -out \(key).key 2048 && openssl rsa -in \(key).key -pubout -out \(key).pem"],
+                within: .seconds(60))
+            #expect(made.succeeded, "\(made.text)")
+            let policy = """
+                policy: {signed: {pcrs: "sha256:11", publicKey: \(key).pem, signatures: \(key).json}}
+                """
+            try await TPMNode.with(
+                [.tpm(policy: policy)],
+                prepare: { tpm in
+                    try await tpm.boot(scope.path("one"))
+                    try await tpm.sign(scope.path("one"), by: key)
+                }
+            ) { node, tpm in
+                let server = try await node.start()
+                try await server.ask("write", ["count": 5])
+                try await node.stop()
+                try await tpm.boot(scope.path("two"))
+                try await node.serve()
+                try await eventually("status says that there is no signature", within: .seconds(60)) {
+                    let status = try await node.base.run("status")
+                    return status.output.contains("blocked") && status.output.contains("none for its present value")
+                        && status.output.contains("signed sha256:11")
+                }
+                try await tpm.sign(scope.path("two"), by: key)
+                try await server.ask("boot", ["within": 90])
+                #expect(try await server.ask("read")["codes"].counts.keys.sorted() == ["OK"])
+                // It asks the TPM every few seconds only.
+                try await eventually("status shows that it is satisfied", within: .seconds(60)) {
+                    TPMNode.satisfied(try await node.status()["policies"].array) == [true]
+                }
+            }
         }
     }
 
@@ -369,6 +413,29 @@ extension SoftTPM {
         try await twin.stop()
         guard let value = text.firstMatch(of: /0x([0-9A-Fa-f]{64})/) else { throw TestError(text) }
         return value.1.lowercased()
+    }
+
+    /// Boots an "image": PCR 11 begins anew, and systemd-stub and the boot's phases measure into it.
+    fileprivate func boot(_ image: String) async throws {
+        try await losePower()
+        _ = try await attempt("tpm2_startup", ["-c"])
+        let phases = ["enter-initrd", "leave-initrd", "sysinit", "ready"].map { "printf \($0)" }
+        for measured in ["printf '.linux\\0'", "cat \(image)"] + phases {
+            let hash = try await ChildProcess.run("/bin/sh", ["-c", "\(measured) | sha256sum"], within: .seconds(20))
+            try await tool("tpm2_pcrextend", "11:sha256=\(hash.output.prefix(64))")
+        }
+    }
+
+    /// Signs what booting the image brings about, as ukify has it done.
+    fileprivate func sign(_ image: String, by key: String) async throws {
+        let result = try await ChildProcess.run(
+            "/lib/systemd/systemd-measure",
+            [
+                "sign", "--linux=\(image)", "--bank=sha256", "--private-key=\(key).key", "--public-key=\(key).pem",
+                "--tpm2-device=\(tcti)",
+            ], within: .seconds(120))
+        guard result.succeeded else { throw TestError("systemd-measure (package systemd): \(result.text)") }
+        try Files.write(result.output, to: key + ".json")
     }
 
     /// Measures something into PCR 15.

@@ -14,7 +14,7 @@ struct EnduranceTests {
         getenv("TROUSSEAU_TEST_TPM_CYCLES").flatMap { Int(String(cString: $0)) } ?? 300
     }
 
-    @Test("many seals and unseals leave nothing behind: no handle, no memory, no descriptor, no secret memory")
+    @Test("many seals and unseals leave nothing behind: no handle in the TPM, and no memory that grows")
     func leaks() async throws {
         try await TestScope.with { scope in
             let node = try await Node.make(scope)

@@ -195,6 +195,26 @@ struct RecoveryTests {
         }
     }
 
+    @Test("a command that never returns does not keep the plugin from ending")
+    func hungShutdown() async throws {
+        try await TestScope.with { scope in
+            let node = try await Node.make(scope)
+            let proxy = try TPMProxy(scope, before: node.tpm)
+            defer {
+                proxy.release()
+                proxy.stop()
+            }
+            let (backend, _, _) = try await node.with(tcti: proxy.tcti).enrolled()
+            proxy.inject(.hang, into: CommandCode.create)
+            await #expect(throws: SealingError.self) { try await backend.probe(until: .now + .milliseconds(200)) }
+            await backend.shutdown(until: .now + .milliseconds(200))
+            // The command still hangs: this was reached without it.
+            #expect(backend.isDeviceOpen)
+            let error = await #expect(throws: SealingError.self) { try await backend.probe(until: patience) }
+            #expect((error?.cause as? TPMError)?.code == .shutdown)
+        }
+    }
+
     @Test("a TPM that is away for a while is found again")
     func away() async throws {
         try await TestScope.with { scope in

@@ -13,6 +13,7 @@ struct TrafficTests {
             let kek = try KEK.generate()
             let pin = "a PIN of the test"
             try Files.write(pin, to: scope.path("pin"))
+            try await node.tpm.tool("tpm2_pcrextend", "15:sha256=" + String(repeating: "ab", count: 32))
             let ours = try await Recording.of(node.tpm) { tcti in
                 // init, a start, a reseal; then all of it with a PIN.
                 let recorded = node.with(tcti: tcti)
@@ -32,6 +33,16 @@ struct TrafficTests {
                 let seal = try await third.seal(kek, to: guarded[0], until: patience)
                 #expect(try await third.unseal(seal, until: patience).id == kek.id)
                 await third.shutdown(until: patience)
+                // A policy besides: the answer is encrypted by the second session then.
+                let fourth = try recorded.backend {
+                    $0.pinSource = scope.path("pin")
+                    $0.policy = (try? LiteralPolicy(pcrs: ["15"])).map { .literal($0) } ?? .none
+                }
+                let bound = try await fourth.localRecipients(until: patience)
+                let boundSeal = try await fourth.seal(kek, to: bound[0], until: patience)
+                #expect(try RecipientDescription.of(bound[0]).policyDigest.count == 32)
+                #expect(try await fourth.unseal(boundSeal, until: patience).id == kek.id)
+                await fourth.shutdown(until: patience)
             }
             let careless = try await Recording.of(node.tpm) { tcti in
                 try Recording.sealCarelessly(kek, tcti)

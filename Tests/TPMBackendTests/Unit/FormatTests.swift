@@ -39,6 +39,59 @@ struct FormatTests {
         }
     }
 
+    @Test("has policies' parameters and digests, and the recipients that they make, with a PIN and without")
+    func policies() throws {
+        let values = try #require(
+            PCRValues(try PCRExpectation("7+11").selection, [0x5f, 0x60].map { [UInt8](repeating: $0, count: 32) }))
+        var literal = PolicyDigest()
+        try literal.pcrs(values)
+        #expect(literal.bytes == (try vector.bytes("tpm literal digest")))
+        let parameters = PolicyParameters.literal(values.selection, marks: values.marks).encoded
+        #expect(parameters == (try vector.bytes("tpm literal parameters")))
+        try literal.authValue()
+        #expect(literal.bytes == (try vector.bytes("tpm literal PIN digest")))
+        let keyName: [UInt8] = [0, 11] + [UInt8](repeating: 0x77, count: 32)
+        var signed = PolicyDigest()
+        try signed.authorized(byKeyNamed: keyName)
+        #expect(signed.bytes == (try vector.bytes("tpm signed digest")))
+        let approval = PolicyParameters.signed(try PCRExpectation("11").selection, keyName: keyName).encoded
+        #expect(approval == (try vector.bytes("tpm signed parameters")))
+        for (description, prefix) in [
+            (
+                RecipientDescription(
+                    .local(name: key.name), policyDigest: literal.bytes, policy: parameters, wantsPIN: true),
+                "tpm literal PIN "
+            ),
+            (
+                RecipientDescription(.local(name: key.name), policyDigest: signed.bytes, policy: approval),
+                "tpm signed "
+            ),
+        ] {
+            #expect(description.encoded == (try vector.bytes(prefix + "description")))
+            #expect(RecipientDescription(description.encoded) == description)
+            #expect(try description.recipient().id == vector.text(prefix + "recipientID"))
+        }
+    }
+
+    @Test("a policy over more PCRs than a description has room for is refused when it is made, not when it is read")
+    func tooLong() throws {
+        let modulus = [UInt8](repeating: 0xc1, count: 384)
+        let area = TPMPublic(
+            nameAlgorithm: .sha256, attributes: StorageKey.template.attributes,
+            key: .rsa(.aesCFB(bits: 128), exponent: 0, modulus: modulus))
+        func recipient(_ count: Int) throws -> Recipient {
+            let selection = try #require(PCRSelection(mask: (1 << UInt32(count)) - 1))
+            let marks = [[UInt8]](repeating: [1, 2, 3, 4], count: count)
+            return try RecipientDescription(
+                .shared(area), policyDigest: [UInt8](repeating: 5, count: 32),
+                policy: PolicyParameters.literal(selection, marks: marks).encoded
+            ).recipient()
+        }
+        _ = try RecipientDescription.of(try recipient(7))
+        let error = #expect(throws: TPMError.self) { try recipient(16) }
+        #expect(error?.code == .configuration && error?.hint == "name fewer PCRs")
+    }
+
     @Test("a policy or a PIN makes another local recipient, and no other shared one")
     func identities() throws {
         func id(_ scope: RecipientDescription.Scope, digest: UInt8? = nil, pin: Bool = false) throws -> String {
