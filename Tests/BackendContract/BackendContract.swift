@@ -56,6 +56,11 @@ public struct BackendContract {
         await check("two seals of one KEK are not the same bytes") {
             try await backend.seal(kek, to: recipient, until: until).bytes == seal.bytes ? "they are" : nil
         }
+        if backend.hasKeyVersions {
+            await check("a seal that was made now is under the newest version of its key") {
+                try await backend.refreshed(seal, until: until) == nil ? nil : "it was moved to another one"
+            }
+        }
         await check("it seals to nobody else") {
             await refusal([.permanent, .operatorMustAct]) { () throws(SealingError) in
                 _ = try await backend.seal(kek, to: foreign, until: until)

@@ -25,19 +25,19 @@ enum SealCurrency: Sendable, Hashable {
         }
     }
 
-    /// What is wrong with the seal, and what to do about it; nil when nothing is.
+    /// In what way the seal is outdated, and what to do about it; nil when it is not.
     ///
     /// - Parameter renews: the options by which `reseal` makes such a seal anew.
     func problem(renews: String = "") -> String? {
         switch self {
         case .current: nil
         case .outdated:
-            "outdated: made under another policy or description of the key than the backend has today; run trousseau "
+            "made under another policy or description of the key than the backend has today; run trousseau "
                 + "reseal\(renews)"
         case .unguarded:
-            "outdated: it opens without what the backend wants today (a PIN), from the record, etcd and every backup; run "
+            "it opens without what the backend wants today (a PIN), from the record, etcd and every backup; run "
                 + "trousseau reseal --drop-replaced"
-        case .unwanted: "outdated: the backend wants another one today; run trousseau reseal"
+        case .unwanted: "the backend wants another one today; run trousseau reseal"
         }
     }
 

@@ -26,7 +26,7 @@ public enum SealFindings {
                 findings.append(
                     Finding(
                         currency == .unguarded ? .error : .warning, name,
-                        "\(seal.recipient.id)\(isLocal ? ", this node's" : ""): \(problem)"))
+                        "\(seal.recipient.id)\(isLocal ? ", this node's" : "") is outdated: \(problem)"))
             }
         }
         return findings

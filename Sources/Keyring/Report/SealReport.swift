@@ -28,15 +28,16 @@ public struct SealReport: Sendable, Hashable {
     public var age: Duration?
     /// The backend that verified it then.
     public var verifiedBy: String?
-    /// Whether `reseal` would put another one in its place, or remove it: it was made under another policy, say.
-    public var isOutdated: Bool
-    /// Why it is missing, outdated, or did not open when it was tried last.
+    /// Why `reseal` would put another one in its place, or remove it: it was made under another policy, say. Nil when it
+    /// would not.
+    public var outdated: String?
+    /// Why it is missing, or did not open when it was tried last.
     public var problem: String?
 
     /// A report.
     public init(
         recipientID: String?, kind: String, backend: String?, isLocal: Bool = false, state: State,
-        age: Duration? = nil, verifiedBy: String? = nil, isOutdated: Bool = false, problem: String? = nil
+        age: Duration? = nil, verifiedBy: String? = nil, outdated: String? = nil, problem: String? = nil
     ) {
         self.recipientID = recipientID
         self.kind = kind
@@ -45,7 +46,7 @@ public struct SealReport: Sendable, Hashable {
         self.state = state
         self.age = age
         self.verifiedBy = verifiedBy
-        self.isOutdated = isOutdated
+        self.outdated = outdated
         self.problem = problem
     }
 }

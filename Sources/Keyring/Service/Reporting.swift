@@ -92,11 +92,9 @@ extension KeyringService {
             recipientID: seal.recipient.id, kind: seal.recipient.kind,
             backend: member.map { chain.members[$0].backend.name }, isLocal: isLocal,
             state: member == nil ? .otherNode : .unverified)
-        if let outdated = outdated(kek, seal, isLocal: isLocal, state) {
-            report.isOutdated = true
-            report.problem = outdated
-        } else if !isLocal, let problem = kek.refreshProblems[seal.recipient.id] {
-            report.problem = "not moved to the newest version of its key: \(problem)"
+        report.outdated = outdated(kek, seal, isLocal: isLocal, state)
+        if !isLocal, let problem = kek.refreshProblems[seal.recipient.id] {
+            report.outdated = "not moved to the newest version of its key: \(problem)"
         }
         if let last = kek.verifications[KEKState.SealKey(seal.recipient.id, isLocal: isLocal)] {
             if let problem = last.problem {
@@ -113,7 +111,7 @@ extension KeyringService {
     /// Why `reseal` would put another seal in this one's place, or remove it; nil when it would not.
     private func outdated(_ kek: KEKState, _ seal: Seal, isLocal: Bool, _ state: ServiceState) -> String? {
         if !isLocal, kek.refreshed(seal.recipient.id) != nil {
-            return "outdated: this node has one under a newer version of the key in \(LocalSealFile.directory)/; run "
+            return "this node has one under a newer version of the key in \(LocalSealFile.directory)/; run "
                 + "trousseau reseal, which publishes it"
         }
         let sealing = chain.members.indices.filter {

@@ -88,6 +88,17 @@ enum KeyringMetrics {
         exposition.write(
             .gauge, "trousseau_local_seals", "Seals of all KEKs that stay on this node, by backend and state.",
             samples(local))
+        exposition.write(
+            .gauge, "trousseau_outdated_seals",
+            "Seals of all KEKs that trousseau reseal would make anew or remove, by backend.", outdated(report))
+    }
+
+    /// A seal in the record that opens without the PIN that its backend has now is one of them.
+    private static func outdated(_ report: KeyringReport) -> [Exposition.Sample] {
+        let seals = report.keks.flatMap(\.seals).filter { $0.outdated != nil }
+        return report.backends.map { backend in
+            .init(["backend": backend.name], seals.count { $0.backend == backend.name })
+        }
     }
 
     private static func counts(_ seals: [SealReport]) -> [String: [String: Int]] {

@@ -59,9 +59,8 @@ import Testing
             #expect(try rig.service.status() === before)
             #expect(try rig.stored(kek).entry(for: "memory:key2")?.counter == 1)
             let own = try #require(try rig.kek(kek).seals.first { $0.isLocal })
-            #expect(own.state == .verified && own.verifiedBy == "vault" && !own.isOutdated)
-            #expect(try shared(rig).isOutdated)
-            #expect(try shared(rig).problem?.contains("run trousseau reseal, which publishes it") == true)
+            #expect(own.state == .verified && own.verifiedBy == "vault" && own.outdated == nil)
+            #expect(try shared(rig).outdated?.contains("run trousseau reseal, which publishes it") == true)
             // And further along.
             vault.rotate()
             await cycle(rig)
@@ -81,7 +80,7 @@ import Testing
                 #expect(entry.live?.seal.first == 3 && entry.counter == 2)
                 #expect(try rig.storedLocally().isEmpty)
                 #expect(report.oldKeyID != report.keyID)
-                #expect(try !shared(rig).isOutdated && shared(rig).problem == nil)
+                #expect(try shared(rig).outdated == nil && shared(rig).problem == nil)
                 let next = try await rig.reseal()
                 #expect(next.rows.first { $0.backend == "vault" }?.outcome == .kept)
             }
@@ -137,7 +136,7 @@ import Testing
             await cycle(rig)
             #expect(try rig.backend("vault").state == .ok)
             #expect(try shared(rig).state == .verified)
-            #expect(try shared(rig).problem?.contains("operatorMustAct on purpose") == true)
+            #expect(try shared(rig).outdated?.contains("operatorMustAct on purpose") == true)
             let asked = vault.calls(.refresh)
             for _ in 0..<3 { await cycle(rig, after: .seconds(60)) }
             #expect(vault.calls(.refresh) == asked)
@@ -147,7 +146,7 @@ import Testing
             #expect(row.outcome == .kept && row.isVerified && row.hint == "hint for operatorMustAct")
             vault.set(.works)
             await cycle(rig)
-            #expect(try shared(rig).problem == nil)
+            #expect(try shared(rig).outdated == nil)
         }
     }
 

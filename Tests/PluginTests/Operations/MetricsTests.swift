@@ -20,7 +20,9 @@ struct MetricsTests {
         let seals = [
             SealReport(recipientID: "r" + hostile, kind: "pkcs11", backend: "rack", state: .verified),
             SealReport(recipientID: "s", kind: "pkcs11", backend: "rack", state: .unverified, problem: "x" + hostile),
-            SealReport(recipientID: "l", kind: "pkcs11", backend: "rack", isLocal: true, state: .verified),
+            SealReport(
+                recipientID: "l", kind: "pkcs11", backend: "rack", isLocal: true, state: .verified,
+                outdated: "x" + hostile),
             SealReport(recipientID: "t", kind: "x" + hostile, backend: nil, state: .otherNode),
             SealReport(recipientID: "u", kind: "tpm", backend: nil, state: .tombstone),
         ]
@@ -65,6 +67,8 @@ struct MetricsTests {
         #expect(text.value("trousseau_seals", ["backend": "", "state": "otherNode"]) == 4)
         #expect(text.value("trousseau_local_seals", ["backend": "rack", "state": "verified"]) == 4)
         #expect(text.value("trousseau_local_seals", ["backend": "rack", "state": "missing"]) == 0)
+        #expect(text.value("trousseau_outdated_seals", ["backend": "rack"]) == 4)
+        #expect(text.value("trousseau_outdated_seals", ["backend": "new"]) == 0)
         #expect(text.value("trousseau_backend_up", ["backend": "rack", "kind": "pkcs11"]) == 0)
         #expect(text.value("trousseau_backend_up", ["backend": "new", "kind": "pkcs11"]) == nil)
         #expect(text.value("trousseau_backend_last_success_seconds", ["backend": "rack"]) == 1.5)

@@ -16,7 +16,7 @@ extension VaultBackendSuites {
             try await TestVault.with { vault in
                 let foreign = try KeyDescription(mount: vault.mount, key: "another", version: 1, created: 1).recipient()
                 let checks = await BackendContract.run(try await vault.backend(), foreign: foreign)
-                #expect(checks.count == 15)
+                #expect(checks.count == 16)
                 for check in checks { #expect(check.violation == nil, "\(check.requirement)") }
             }
         }

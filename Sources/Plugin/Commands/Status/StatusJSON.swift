@@ -34,7 +34,7 @@ enum StatusJSON {
             ("recipient", seal.recipientID.map(JSONValue.string)), ("kind", .string(seal.kind)),
             ("backend", seal.backend.map(JSONValue.string)), ("local", seal.isLocal ? .bool(true) : nil),
             ("state", .string(seal.state.rawValue)), ("verifiedSecondsAgo", seal.age.map(seconds)),
-            ("verifiedBy", seal.verifiedBy.map(JSONValue.string)), ("outdated", seal.isOutdated ? .bool(true) : nil),
+            ("verifiedBy", seal.verifiedBy.map(JSONValue.string)), ("outdated", seal.outdated.map(JSONValue.string)),
             ("problem", seal.problem.map(JSONValue.string)))
     }
 

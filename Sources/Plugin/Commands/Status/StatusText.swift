@@ -64,7 +64,7 @@ enum StatusText {
                 table.add(
                     kek["generation"]?.integer.map(String.init) ?? "", seal["backend"]?.string ?? "",
                     seal["recipient"]?.string ?? seal["kind"]?.string ?? "",
-                    word(seal["state"]?.string) + (seal["outdated"] == .bool(true) ? ", outdated" : "")
+                    word(seal["state"]?.string) + (seal["outdated"] == nil ? "" : ", outdated")
                         + (seal["local"] == .bool(true) ? ", this node's" : ""), verified(seal))
             }
         }
@@ -107,9 +107,13 @@ enum StatusText {
         for kek in report["keks"]?.items ?? [] {
             let name = "KEK \(kek["kekID"]?.string ?? "?")"
             for seal in kek["seals"]?.items ?? [] {
-                guard let problem = seal["problem"]?.string else { continue }
                 let place = seal["backend"]?.string ?? seal["recipient"]?.string ?? "?"
-                problems.append("the seal of \(name) to \(place): \(problem)")
+                if let problem = seal["problem"]?.string {
+                    problems.append("the seal of \(name) to \(place): \(problem)")
+                }
+                if let outdated = seal["outdated"]?.string {
+                    problems.append("the seal of \(name) to \(place) is outdated: \(outdated)")
+                }
             }
             guard let problem = kek["problem"]?.string else { continue }
             problems.append("\(name): \(problem)" + hint(kek["hint"]))
