@@ -203,7 +203,7 @@ class Control(BaseHTTPRequestHandler):
         elif name == "clock":
             vault.store.offset = body["seconds"]
         elif name == "refusals":
-            return {"roles": [[*name[:2], len(times)] for name, times in vault.refusals.items()]}
+            return {"most": max((len(times) for times in vault.refusals.values()), default=0)}
         elif name == "legacy":
             vault.legacy = body["legacy"]
         elif name == "prepare":
