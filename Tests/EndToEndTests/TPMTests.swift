@@ -281,6 +281,12 @@ struct TPMTests {
             tpm.send(SIGCONT)
             #expect(status.succeeded && status.output.contains("not known"), "\(status.text)")
             #expect(status.output.contains("is not known: "), "\(status.text)")
+            try await tpm.stop()
+            try await eventually("a TPM that does not take connections is told, too", within: .seconds(60)) {
+                let policies = try await node.status()["policies"].array
+                return policies.count == 2
+                    && policies.allSatisfy { $0["satisfied"] == .null && $0["problem"].string.contains("connection") }
+            }
         }
         try await TPMNode.with([.tpm()]) { node, _ in
             _ = try await node.start()

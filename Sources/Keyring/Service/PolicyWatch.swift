@@ -3,8 +3,7 @@ internal import Synchronization
 /// Keeps those who look at the policies often, a monitoring program say, from asking the device as often: one question at a
 /// time, and an answer that is good for a while.
 actor PolicyWatch {
-    /// How long an answer is good for.
-    static let freshness = Duration.seconds(5)
+    private let freshness: Duration
 
     private struct Answer {
         let at: ContinuousClock.Instant
@@ -15,11 +14,14 @@ actor PolicyWatch {
     private var answers: [Int: Answer] = [:]
     private var running: [Int: (recipients: [Recipient], task: Task<[PolicyReport], Never>)] = [:]
 
+    /// - Parameter freshness: how long an answer is good for.
+    init(freshness: Duration = .seconds(5)) { self.freshness = freshness }
+
     /// The answer of a member, from `ask` if there is no fresh one.
     func reports(
         _ member: Int, _ recipients: [Recipient], _ ask: @escaping @Sendable () async -> [PolicyReport]
     ) async -> [PolicyReport] {
-        if let answer = answers[member], answer.recipients == recipients, .now - answer.at < PolicyWatch.freshness {
+        if let answer = answers[member], answer.recipients == recipients, .now - answer.at < freshness {
             return answer.reports
         }
         if let running = running[member], running.recipients == recipients { return await running.task.value }
