@@ -18,6 +18,10 @@ public protocol SealingBackend: Sendable {
     /// a backend says otherwise.
     var pacesItself: Bool { get }
 
+    /// Whether a recipient describes more than its key, a policy say, so that a seal may be outdated although the key is
+    /// the same. The keyring then asks for the recipients after its start. True unless a backend says otherwise.
+    var describesMoreThanKeys: Bool { get }
+
     /// The recipients that this backend can seal to, with their keys checked.
     ///
     /// With `generateMissingKey` a sealing key that does not exist is made; an existing one is never touched.
@@ -66,6 +70,8 @@ extension SealingBackend {
     public var canUnseal: Bool { true }
     /// True.
     public var pacesItself: Bool { true }
+    /// True.
+    public var describesMoreThanKeys: Bool { true }
     /// None.
     public func localRecipients(until: ContinuousClock.Instant) async throws(SealingError) -> [Recipient] { [] }
     /// False.

@@ -16,6 +16,8 @@ public final class PKCS11Backend: SealingBackend {
     private let configuration: CheckedConfiguration
     private let token: Token
     private let threads: ModuleCalls
+    /// The description is the key's, and to ask for it is to try the mechanisms.
+    public let describesMoreThanKeys = false
     private let canary = Mutex<Canary?>(nil)
     /// The recipient of the key that was found on the token.
     private let known = Mutex<Recipient?>(nil)

@@ -208,6 +208,9 @@ class Control(BaseHTTPRequestHandler):
             vault.store.offset = body["seconds"]
         elif name == "refusals":
             return {"most": max((len(times) for times in vault.refusals.values()), default=0)}
+        elif name == "unlock":
+            # As an operator does (sys/locked-users), after wrong secret IDs.
+            vault.refusals.clear()
         elif name == "legacy":
             vault.legacy = body["legacy"]
         elif name == "prepare":

@@ -48,9 +48,9 @@ extension KeyringService {
     private func learn(_ index: Int) async {
         let member = chain.members[index]
         let health = state.withLock { $0.health[index] }
-        guard !member.unsealOnly, health.recipients == nil, health.askAt.map({ $0 <= pacing.now() }) ?? true else {
-            return
-        }
+        guard !member.unsealOnly, member.backend.describesMoreThanKeys, health.recipients == nil,
+            health.askAt.map({ $0 <= pacing.now() }) ?? true
+        else { return }
         let told = await member.call("recipients") { (backend, until) throws(SealingError) in
             do throws(SealingError) {
                 return try await backend.recipients(generateMissingKey: false, until: until)

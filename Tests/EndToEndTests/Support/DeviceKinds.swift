@@ -141,7 +141,9 @@ extension Device {
             case .up: break
             case .down: try standIn.control("seal", "{\"sealed\":false}")
             case .slow: standIn.process.send(SIGCONT)
-            case .wrongCredentials: try Files.write(right, to: secretID)
+            case .wrongCredentials:
+                try Files.write(right, to: secretID)
+                try standIn.control("unlock")
             case .lying: try standIn.mend()
             }
         }
