@@ -26,6 +26,8 @@ final class Breaker: Sendable {
     }
 
     private struct State {
+        /// `SealingBackend.pacesItself`.
+        let pacesItself: Bool
         var history = CallHistory()
         /// Nil: closed, everybody is let in.
         var retryAt: ContinuousClock.Instant?
@@ -33,23 +35,20 @@ final class Breaker: Sendable {
         var observer: (@Sendable (CallHistory.Change, SealingError?) -> Void)?
 
         /// Opens the breaker, or keeps it open, for as long as the last failure asks for.
-        mutating func wait(_ now: ContinuousClock.Instant, _ jitter: Double, pacesItself: Bool) {
+        mutating func wait(_ now: ContinuousClock.Instant, _ jitter: Double) {
             let pace = history.lastFailure?.error.errorClass ?? .retry
-            retryAt =
-                now
-                + Backoff.delay(
-                    after: history.failures, pace, pacesItself: pacesItself, factor: jitter)
+            let delay = Backoff.delay(after: history.failures, pace, pacesItself: pacesItself, factor: jitter)
+            retryAt = now + delay
         }
     }
 
     private let pacing: Pacing
-    private let pacesItself: Bool
-    private let state = Mutex(State())
+    private let state: Mutex<State>
 
     /// - Parameter pacesItself: `SealingBackend.pacesItself`.
     init(_ pacing: Pacing, pacesItself: Bool = true) {
         self.pacing = pacing
-        self.pacesItself = pacesItself
+        state = Mutex(State(pacesItself: pacesItself))
     }
 
     var history: CallHistory { state.withLock { $0.history } }
@@ -105,9 +104,7 @@ final class Breaker: Sendable {
                 let isAttempt = ticket.isAttempt || state.retryAt == nil
                 change = state.history.failed(error, isAttempt: isAttempt, now: now)
                 // A seal that does not open leaves the breaker as it is.
-                if ticket.isAttempt || (isAttempt && error.errorClass != .permanent) {
-                    state.wait(now, jitter, pacesItself: pacesItself)
-                }
+                if ticket.isAttempt || (isAttempt && error.errorClass != .permanent) { state.wait(now, jitter) }
             } else {
                 change = state.history.succeeded(latency: latency, now: now)
                 state.retryAt = nil
@@ -125,7 +122,7 @@ final class Breaker: Sendable {
         let jitter = pacing.jitter
         state.withLock { state in
             state.isTrying = false
-            if state.retryAt != nil { state.wait(now, jitter, pacesItself: pacesItself) }
+            if state.retryAt != nil { state.wait(now, jitter) }
         }
     }
 

@@ -30,7 +30,7 @@ extension SealingChain.Member {
     ) async -> CallOutcome<Answer> {
         let start = ContinuousClock.now
         let own = start + deadline
-        let limit = [own, caller ?? own, start + (share ?? deadline)].min() ?? own
+        let limit = min(own, caller ?? own, start + (share ?? deadline))
         func failure(_ text: String) -> SealingError {
             SealingError(.retry, "\(name): \(text)", hint: "check the device and the way to it")
         }
