@@ -83,7 +83,3 @@ struct LostKeyring {
         }
     }
 }
-
-extension SealingChain.Member {
-    init(_ backend: OfflineBackend) { self.init(backend, unsealOnly: false, deadline: .seconds(60)) }
-}

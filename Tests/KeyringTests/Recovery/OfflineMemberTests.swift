@@ -24,16 +24,12 @@ struct OfflineMemberTests {
         }
     }
 
-    private func member(_ backend: OfflineBackend) -> SealingChain.Member {
-        SealingChain.Member(backend, unsealOnly: false, deadline: .seconds(60))
-    }
-
     @Test("seals at init, and its seal stays unverified, in init's answer and in service; it is never asked to open")
     func initAndServe() async throws {
         try await TemporaryDirectory.with { directory in
             let hsm = try MemoryBackend("hsm")
             let offline = try OfflineBackend()
-            let members = [member(offline), SealingChain.Member(hsm)]
+            let members = [SealingChain.Member(offline), SealingChain.Member(hsm)]
             let created = try await create(directory, members)
             #expect(created.seals.map(\.state) == [.unverified, .verified])
             #expect(created.seals.map(\.recipientID) == [offline.key.recipient.id, hsm.recipient.id])
@@ -57,8 +53,8 @@ struct OfflineMemberTests {
         try await TemporaryDirectory.with { directory in
             let hsm = try MemoryBackend("hsm")
             let offline = try OfflineBackend()
-            let both = [SealingChain.Member(hsm), member(offline)]
-            let alone = await failure(directory, [member(offline)])
+            let both = [SealingChain.Member(hsm), SealingChain.Member(offline)]
+            let alone = await failure(directory, [SealingChain.Member(offline)])
             #expect(alone?.code == .tooFewSeals && alone?.message == "no backend opens what it seals")
             #expect(
                 await failure(directory, both, minimumSeals: 2)?.message
@@ -79,8 +75,8 @@ struct OfflineMemberTests {
             let hsm = try MemoryBackend("hsm")
             let offline = try OfflineBackend()
             offline.key.set(.fails(.sample(.operatorMustAct)))
-            _ = try await create(directory, [.init(hsm), member(offline)], minimumSeals: 1)
-            try await Rig.with(directory + "/keyring", [.init(hsm), member(offline)]) { rig in
+            _ = try await create(directory, [.init(hsm), SealingChain.Member(offline)], minimumSeals: 1)
+            try await Rig.with(directory + "/keyring", [.init(hsm), SealingChain.Member(offline)]) { rig in
                 await rig.phases.reached(.serving)
                 await rig.clockwork.reached(.maintenance(1))
                 let warnings = rig.service.report().warnings

@@ -20,6 +20,31 @@ import Testing
         return try #require(seals.first { $0.recipientID == recipientID && $0.isLocal == isLocal })
     }
 
+    /// A service that does not run over a keyring that the first backend and a node's device have made.
+    ///
+    /// - Parameter change: of the device, before the service is there.
+    private func withNode(
+        _ change: (NodeBackend) -> Void = { _ in }, body: (_ rig: Rig, _ node: NodeBackend) async throws -> Void
+    ) async throws {
+        try await TemporaryDirectory.with { directory in
+            let path = directory + "/keyring"
+            let node = try NodeBackend()
+            let members = [SealingChain.Member(first), SealingChain.Member(node)]
+            _ = try await KeyringCreation.run(
+                directory: path, name: "prod", chain: SealingChain(members, log: .none), minimumSeals: nil,
+                generateMissingKeys: true, log: .none)
+            change(node)
+            let rig = try await Rig.opened(path, members)
+            do {
+                try await body(rig, node)
+                await rig.stop()
+            } catch {
+                await rig.stop()
+                throw error
+            }
+        }
+    }
+
     @Test("one to the same key under another policy is shown, left alone by healing, and made anew by reseal")
     func otherPolicy() async throws {
         try await TemporaryDirectory.with { directory in
@@ -102,7 +127,7 @@ import Testing
         let offline = try OfflineBackend()
         try await Rig.idle(
             [kek], sealedTo: [first, offline.key],
-            [.init(first), .init(offline, unsealOnly: false, deadline: .seconds(60))]
+            [.init(first), .init(offline)]
         ) { (rig: Rig) async throws in
             offline.key.describe(as: [99, 1])
             let report = try await rig.reseal()
@@ -135,29 +160,15 @@ import Testing
 
     // MARK: A PIN that came later
 
-    /// A node's device with a shared and a local seal that has begun to want a PIN since.
+    /// A device with a shared and a local seal that has begun to want a PIN since.
     private func withPIN(_ body: (_ rig: Rig, _ node: NodeBackend, _ kek: KEK) async throws -> Void) async throws {
-        try await TemporaryDirectory.with { directory in
-            let path = directory + "/keyring"
-            let node = try NodeBackend()
-            let members = [
-                SealingChain.Member(first), SealingChain.Member(node, unsealOnly: false, deadline: .seconds(60)),
-            ]
-            _ = try await KeyringCreation.run(
-                directory: path, name: "prod", chain: SealingChain(members, log: .none), minimumSeals: nil,
-                generateMissingKeys: true, log: .none)
+        try await withNode { node in
             node.wantShared(false)
             node.want([101])
-            let rig = try await Rig.opened(path, members)
-            do {
-                _ = try? await rig.reseal()
-                let kek = try #require(rig.service.state.withLock { $0.activeKEK }).trusted.kek
-                try await body(rig, node, kek)
-                await rig.stop()
-            } catch {
-                await rig.stop()
-                throw error
-            }
+        } body: { (rig: Rig, node: NodeBackend) async throws in
+            _ = try? await rig.reseal()
+            let kek = try #require(rig.service.state.withLock { $0.activeKEK }).trusted.kek
+            try await body(rig, node, kek)
         }
     }
 
@@ -199,7 +210,7 @@ import Testing
             #expect(try rig.kek(kek).seals.map(\.state) == [.verified, .verified, .tombstone])
             await rig.stop()
             first.set(.fails(.sample(.reopen)))
-            let node = SealingChain.Member(node, unsealOnly: false, deadline: .seconds(60))
+            let node = SealingChain.Member(node)
             try await Rig.with(rig.directory, [.init(first), node]) { (rig: Rig) async throws in
                 await rig.phases.reached(.serving)
                 #expect(try rig.kek(kek).openedBy == "node-tpm")
@@ -246,20 +257,11 @@ import Testing
 
     @Test("a local seal that opens is not replaced by one that does not, named or not")
     func localSealStays() async throws {
-        try await TemporaryDirectory.with { directory in
-            let path = directory + "/keyring"
-            let node = try NodeBackend()
-            let members = [
-                SealingChain.Member(first), SealingChain.Member(node, unsealOnly: false, deadline: .seconds(60)),
-            ]
-            _ = try await KeyringCreation.run(
-                directory: path, name: "prod", chain: SealingChain(members, log: .none), minimumSeals: nil,
-                generateMissingKeys: true, log: .none)
+        try await withNode { (rig: Rig, node: NodeBackend) async throws in
             func local() throws -> Seal? {
-                try KeyringStore.open(path, readOnly: true).load().localSeals.first?.seal
+                try KeyringStore.open(rig.directory, readOnly: true).load().localSeals.first?.seal
             }
             let before = try local()
-            let rig = try await Rig.opened(path, members)
             node.close([100])
             for options in [ResealOptions(backend: "node-tpm"), ResealOptions()] {
                 let report = try await rig.reseal(options)
@@ -272,7 +274,6 @@ import Testing
             let report = try await rig.reseal(ResealOptions(backend: "node-tpm"))
             #expect(report.rows.first { $0.isLocal }?.outcome == .renewed)
             #expect(try local() != before)
-            await rig.stop()
         }
     }
 }

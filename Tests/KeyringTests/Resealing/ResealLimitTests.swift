@@ -7,60 +7,35 @@ import Testing
 
 /// What `reseal` refuses, and what ends it early.
 @Suite(.timeLimit(.minutes(5))) struct ResealLimitTests {
-    private func with(
-        _ kek: KEK, sealedTo backends: [MemoryBackend], _ members: [SealingChain.Member],
-        _ body: (Rig) async throws -> Void
-    ) async throws {
-        try await TemporaryDirectory.with { directory in
-            let path = directory + "/keyring"
-            try await Rig.write(path, [kek], to: backends)
-            let rig = try await Rig.opened(path, members)
-            do {
-                try await body(rig)
-                await rig.stop()
-            } catch {
-                await rig.stop()
-                throw error
-            }
-        }
-    }
-
-    private func stored(_ rig: Rig, _ kek: KEK) throws -> Record {
-        let stored = try KeyringStore.open(rig.directory, readOnly: true).load()
-        let record = try #require(stored.record(of: kek.id)).record
-        #expect(record.isAuthentic(under: kek))
-        return record
-    }
-
     @Test func anotherDeviceInABackendsPlaceGetsNothingWithoutTheOperatorsWord() async throws {
         let (first, old) = (try MemoryBackend("first", key: 1), try MemoryBackend("second", key: 2))
         let stranger = WrappedBackend(try MemoryBackend("second", key: 3), takesForItsOwn: old.recipient)
         let kek = try Sample.kek(1)
-        try await with(kek, sealedTo: [first, old], [.init(first), .init(stranger)]) { rig in
-            let before = try stored(rig, kek)
+        try await Rig.idle([kek], sealedTo: [first, old], [.init(first), .init(stranger)]) { rig in
+            let before = try rig.stored(kek)
             let refused = try await rig.service.reseal(ResealOptions(), until: .now + .seconds(60))
             let row = try #require(refused.rows.first { $0.backend == "second" })
             #expect(row.outcome == .failed && row.hint?.contains("--backend second") == true, "\(row)")
             #expect(!refused.isComplete && refused.keyID == refused.oldKeyID)
             #expect(stranger.inner.calls(.seal) == 0)
-            #expect(try stored(rig, kek) == before)
+            #expect(try rig.stored(kek) == before)
 
             let told = try await rig.service.reseal(ResealOptions(backend: "second"), until: .now + .seconds(60))
             #expect(told.rows.filter { $0.backend == "second" }.map(\.outcome) == [.added])
-            #expect(try stored(rig, kek).entry(for: stranger.inner.recipient.id)?.isTombstone == false)
+            #expect(try rig.stored(kek).entry(for: stranger.inner.recipient.id)?.isTombstone == false)
         }
     }
 
     @Test func twoBackendsOfOneKeyAreOneSeal() async throws {
         let (first, twin) = (try MemoryBackend("first", key: 1), try MemoryBackend("twin", key: 1))
         let kek = try Sample.kek(1)
-        try await with(kek, sealedTo: [first], [.init(first), .init(twin)]) { rig in
-            let before = try stored(rig, kek)
+        try await Rig.idle([kek], sealedTo: [first], [.init(first), .init(twin)]) { rig in
+            let before = try rig.stored(kek)
             let report = try await rig.service.reseal(ResealOptions(), until: .now + .seconds(60))
             #expect(report.rows.filter { $0.backend == "first" }.map(\.outcome) == [.kept])
             let row = try #require(report.rows.first { $0.backend == "twin" })
             #expect(row.outcome == .failed && row.note == "its sealing key is that of backend first")
-            #expect(try stored(rig, kek) == before)
+            #expect(try rig.stored(kek) == before)
         }
     }
 
@@ -70,12 +45,12 @@ import Testing
         let bulky = try (2...6).map { WrappedBackend(try MemoryBackend("bulky\($0)", key: $0), padding: 1900) }
         let kek = try Sample.kek(1)
         let members = [SealingChain.Member(first)] + bulky.map { SealingChain.Member($0) }
-        try await with(kek, sealedTo: [first], members) { rig in
+        try await Rig.idle([kek], sealedTo: [first], members) { rig in
             let report = try await rig.service.reseal(ResealOptions(), until: .now + .seconds(60))
             let failed = report.rows.filter { $0.outcome == .failed }
             #expect(failed.count == 2 && report.rows.count { $0.outcome == .added } == 3, "\(report.rows)")
             #expect(failed.allSatisfy { $0.note?.contains("at most 8192") == true }, "\(failed)")
-            let record = try stored(rig, kek)
+            let record = try rig.stored(kek)
             #expect(record.liveSeals.count == 4)
             // What there is can be published, and the next start does it.
             let publication = try Publication(active: record, prepared: nil, under: kek)
@@ -89,7 +64,7 @@ import Testing
         second.set(.fails(.sample(.reopen)))
         let kek = try Sample.kek(1)
         // Its own deadline is a minute.
-        try await with(kek, sealedTo: [first], [.init(first), .init(second)]) { rig in
+        try await Rig.idle([kek], sealedTo: [first], [.init(first), .init(second)]) { rig in
             // Opens the KEK, which a machine under load may not do in a second.
             _ = try await rig.service.reseal(ResealOptions(), until: .now + .seconds(60))
             second.set(.works)
@@ -99,7 +74,7 @@ import Testing
             let report = try await rig.service.reseal(ResealOptions(), until: start + .seconds(5))
             #expect(ContinuousClock.now - start < .seconds(50))
             #expect(report.rows.filter { $0.backend == "second" }.map(\.outcome) == [.failed])
-            #expect(try stored(rig, kek).liveSeals.map(\.recipient.id) == ["memory:key1"])
+            #expect(try rig.stored(kek).liveSeals.map(\.recipient.id) == ["memory:key1"])
             // Nothing is left locked by it.
             second.set(.works)
             second.release()
@@ -113,8 +88,8 @@ import Testing
         let (first, second) = (try MemoryBackend("first", key: 1), try MemoryBackend("second", key: 2))
         second.set(.waits, .seal)
         let kek = try Sample.kek(1)
-        try await with(kek, sealedTo: [first], [.init(first), .init(second)]) { rig in
-            let before = try stored(rig, kek)
+        try await Rig.idle([kek], sealedTo: [first], [.init(first), .init(second)]) { rig in
+            let before = try rig.stored(kek)
             async let run = rig.service.reseal(ResealOptions(), until: .now + .seconds(60))
             await second.reached(.seal)
             await rig.service.shutdown(until: .now + .seconds(20))
@@ -122,7 +97,7 @@ import Testing
             let report = try await run
             #expect(!report.isComplete)
             #expect(report.rows.filter { $0.backend == "second" }.map(\.outcome) == [.failed])
-            #expect(try stored(rig, kek) == before)
+            #expect(try rig.stored(kek) == before)
             await #expect(throws: KeyringError.self) {
                 try await rig.service.reseal(ResealOptions(), until: .now + .seconds(60))
             }
@@ -182,8 +157,4 @@ private final class WrappedBackend: SealingBackend {
     func diagnose(until: ContinuousClock.Instant) async -> [Finding] { await inner.diagnose(until: until) }
 
     func shutdown(until: ContinuousClock.Instant) async { await inner.shutdown(until: until) }
-}
-
-extension SealingChain.Member {
-    fileprivate init(_ backend: WrappedBackend) { self.init(backend, unsealOnly: false, deadline: .seconds(60)) }
 }

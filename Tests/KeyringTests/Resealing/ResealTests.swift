@@ -132,7 +132,7 @@ import Testing
         let offline = try OfflineBackend()
         let kek = try Sample.kek(1)
         let members: [SealingChain.Member] = [
-            .init(first), .init(offline, unsealOnly: false, deadline: .seconds(60)),
+            .init(first), .init(offline),
         ]
         try await with([kek], sealedTo: [first], members) { rig in
             let report = try await reseal(rig)

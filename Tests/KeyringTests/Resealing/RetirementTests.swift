@@ -110,7 +110,7 @@ import Testing
             let path = directory + "/keyring"
             try await Rig.write(path, [kek], to: [old])
             let rig = try await Rig.opened(
-                path, [.init(offline, unsealOnly: false, deadline: .seconds(60)), .init(old, unsealOnly: true)])
+                path, [.init(offline), .init(old, unsealOnly: true)])
             let report = try await reseal(rig, drop: true)
             #expect(report.rows.map(\.outcome) == [.added, .failed])
             #expect(try stored(rig, kek).entry(for: old.recipient.id)?.isTombstone == false)

@@ -7,10 +7,6 @@ import Testing
 
 /// Seals that stay on this node: made by `init`, at a start, while serving, by `reseal` and by `recover`; never published.
 @Suite(.timeLimit(.minutes(5))) struct LocalSealTests {
-    private func member(_ backend: any SealingBackend, unsealOnly: Bool = false) -> SealingChain.Member {
-        SealingChain.Member(backend, unsealOnly: unsealOnly, deadline: .seconds(60))
-    }
-
     private func create(
         _ path: String, _ members: [SealingChain.Member], minimumSeals: Int? = nil
     ) async throws(KeyringError) -> KeyringCreation.Created {
@@ -50,7 +46,7 @@ import Testing
             let path = directory + "/keyring"
             let node = try NodeBackend(local: [100, 101])
             node.close([101])
-            let created = try await create(path, [member(node)])
+            let created = try await create(path, [.init(node)])
             #expect(created.seals.map(\.recipientID) == ["node:key50", "node:key100", "node:key101"])
             #expect(created.seals.map(\.isLocal) == [false, true, true])
             #expect(created.seals.map(\.state) == [.verified, .verified, .unverified])
@@ -60,7 +56,7 @@ import Testing
             let record = try stored.requireActive().record.record
             #expect(record.seals.map(\.recipientID) == ["node:key50"])
             #expect(stored.pins?.recipients(of: "node-tpm") == ["node:key100", "node:key101", "node:key50"])
-            try await Rig.with(path, [member(node)]) { (rig: Rig) async throws in
+            try await Rig.with(path, [.init(node)]) { (rig: Rig) async throws in
                 await rig.phases.reached(.serving)
                 let publication = try rig.service.status().annotation
                 for seal in stored.localSeals { #expect(!publication.contains(seal.seal.bytes)) }
@@ -77,7 +73,7 @@ import Testing
             let alone = try NodeBackend(shared: nil, local: [100, 101])
             alone.close([100, 101])
             do throws(KeyringError) {
-                _ = try await create(path, [.init(hsm), member(alone)])
+                _ = try await create(path, [.init(hsm), .init(alone)])
                 Issue.record("sealed")
             } catch {
                 #expect(error.code == .tooFewSeals)
@@ -86,10 +82,10 @@ import Testing
             #expect(!Files.exists(path + "/roles"))
             #expect(try Files.list(path + "/local").isEmpty)
             alone.close([101])
-            let created = try await create(path, [member(alone)], minimumSeals: 1)
+            let created = try await create(path, [.init(alone)], minimumSeals: 1)
             #expect(created.seals.map(\.state) == [.verified, .unverified])
             #expect(created.seals.allSatisfy { $0.isLocal })
-            try await Rig.with(path, [member(alone)]) { (rig: Rig) async throws in
+            try await Rig.with(path, [.init(alone)]) { (rig: Rig) async throws in
                 await rig.phases.reached(.serving)
                 await rig.clockwork.reached(.maintenance(0))
                 #expect(try active(rig).seals.map(\.state) == [.verified, .unverified])
@@ -109,10 +105,10 @@ import Testing
         try await TemporaryDirectory.with { directory in
             let path = directory + "/keyring"
             let node = try NodeBackend()
-            _ = try await create(path, [member(node)])
+            _ = try await create(path, [.init(node)])
             let shared = try #require(node.shared)
             shared.set(.fails(.sample(.operatorMustAct)), .unseal)
-            try await Rig.with(path, [member(node)]) { (rig: Rig) async throws in
+            try await Rig.with(path, [.init(node)]) { (rig: Rig) async throws in
                 await rig.phases.reached(.serving)
                 #expect(try active(rig).openedBy == "node-tpm")
                 #expect(try active(rig).seals.map(\.isLocal) == [true, false])
@@ -130,7 +126,7 @@ import Testing
             let shared = try #require(node.shared)
             let keks = [try Sample.kek(1), try Sample.kek(33)]
             try await Rig.write(path, keks, to: [hsm, shared])
-            try await Rig.with(path, [member(node), .init(hsm)]) { (rig: Rig) async throws in
+            try await Rig.with(path, [.init(node), .init(hsm)]) { (rig: Rig) async throws in
                 await rig.phases.reached(.serving)
                 let before = try rig.service.status()
                 try await eventually("both KEKs have one", within: .seconds(20)) {
@@ -152,7 +148,7 @@ import Testing
                 #expect(node.calls(.seal) == seals)
             }
             // From now on without the HSM, by the local one.
-            try await Rig.with(path, [member(node)]) { (rig: Rig) async throws in
+            try await Rig.with(path, [.init(node)]) { (rig: Rig) async throws in
                 await rig.phases.reached(.serving)
                 #expect(try rig.kek(keks[1]).openedBy == "node-tpm")
             }
@@ -165,11 +161,11 @@ import Testing
             let path = directory + "/keyring"
             let hsm = try MemoryBackend("hsm", key: 1)
             let node = try NodeBackend()
-            _ = try await create(path, [.init(hsm), member(node)])
+            _ = try await create(path, [.init(hsm), .init(node)])
             try Files.remove(path + "/local")
             // Its keys are others; it is there and answers.
             let foreign = try NodeBackend(device: 20)
-            try await Rig.with(path, [.init(hsm), member(foreign)]) { (rig: Rig) async throws in
+            try await Rig.with(path, [.init(hsm), .init(foreign)]) { (rig: Rig) async throws in
                 await rig.phases.reached(.serving)
                 for _ in 0..<4 { await rig.clockwork.end(.maintenance(1)) }
                 await rig.clockwork.reached(.maintenance(1))
@@ -192,24 +188,24 @@ import Testing
             let hsm = try MemoryBackend("hsm", key: 1)
             let node = try NodeBackend(shared: nil)
             node.set(.fails(.sample(.retry)), .recipients)
-            _ = try await create(path, [.init(hsm), member(node)], minimumSeals: 1)
+            _ = try await create(path, [.init(hsm), .init(node)], minimumSeals: 1)
             #expect(try localIDs(path).isEmpty)
             node.set(.works, .recipients)
-            try await Rig.with(path, [.init(hsm.again()), member(node)]) { (rig: Rig) async throws in
+            try await Rig.with(path, [.init(hsm.again()), .init(node)]) { (rig: Rig) async throws in
                 await rig.phases.reached(.serving)
                 try await healed(rig, path)
                 #expect(try stored(path).pins?.recipients(of: "node-tpm") == ["node:key100"])
             }
             // Pinned, though nothing opens: the key is the one that was told.
             try Files.remove(path + "/local")
-            try await Rig.with(path, [.init(hsm.again()), member(node)]) { (rig: Rig) async throws in
+            try await Rig.with(path, [.init(hsm.again()), .init(node)]) { (rig: Rig) async throws in
                 await rig.phases.reached(.serving)
                 try await healed(rig, path)
             }
             // Another device is another key.
             try Files.remove(path + "/local")
             let foreign = try NodeBackend(shared: nil, device: 20)
-            try await Rig.with(path, [.init(hsm.again()), member(foreign)]) { (rig: Rig) async throws in
+            try await Rig.with(path, [.init(hsm.again()), .init(foreign)]) { (rig: Rig) async throws in
                 await rig.phases.reached(.serving)
                 for _ in 0..<3 { await rig.clockwork.end(.maintenance(1)) }
                 await rig.clockwork.reached(.maintenance(1))
@@ -220,21 +216,13 @@ import Testing
 
     @Test("a seal that never opens is made once, not again and again")
     func neverOpens() async throws {
-        try await TemporaryDirectory.with { directory in
-            let path = directory + "/keyring"
-            let hsm = try MemoryBackend("hsm", key: 1)
-            let node = try NodeBackend()
-            let shared = try #require(node.shared)
-            try await Rig.write(path, [try Sample.kek(1)], to: [hsm, shared])
-            node.close([100])
-            try await Rig.with(path, [.init(hsm), member(node)]) { (rig: Rig) async throws in
-                await rig.phases.reached(.serving)
-                for _ in 0..<6 { await rig.clockwork.end(.maintenance(1)) }
-                await rig.clockwork.reached(.maintenance(1))
-                // One by the test for the record.
-                #expect(node.calls(.seal) <= 3)
-                #expect(try active(rig).seals.first?.problem == "the policy is not fulfilled")
-            }
+        try await Rig.withClosedNode { (rig: Rig, node: NodeBackend) async throws in
+            await rig.phases.reached(.serving)
+            for _ in 0..<6 { await rig.clockwork.end(.maintenance(1)) }
+            await rig.clockwork.reached(.maintenance(1))
+            // One by the test for the record.
+            #expect(node.calls(.seal) <= 3)
+            #expect(try active(rig).seals.first?.problem == "the policy is not fulfilled")
         }
     }
 
@@ -245,11 +233,11 @@ import Testing
         try await TemporaryDirectory.with { directory in
             let path = directory + "/keyring"
             let node = try NodeBackend()
-            _ = try await create(path, [member(node)])
+            _ = try await create(path, [.init(node)])
             let before = try stored(path).requireActive().record
             node.want([101, 102])
             node.close([102])
-            let rig = try await Rig.opened(path, [member(node)])
+            let rig = try await Rig.opened(path, [.init(node)])
             let report = try await rig.service.reseal(ResealOptions(), until: .now + .seconds(60))
             let rows = report.rows.filter(\.isLocal)
             #expect(rows.map(\.recipientID) == ["node:key100", "node:key101", "node:key102"])
@@ -264,7 +252,7 @@ import Testing
             await rig.stop()
             // The change that was foretold comes.
             node.close([101])
-            try await Rig.with(path, [member(node)]) { (rig: Rig) async throws in
+            try await Rig.with(path, [.init(node)]) { (rig: Rig) async throws in
                 await rig.phases.reached(.serving)
                 await rig.clockwork.reached(.maintenance(0))
                 #expect(try active(rig).seals.map(\.state) == [.unverified, .verified, .verified])
@@ -279,10 +267,10 @@ import Testing
             let path = directory + "/keyring"
             let hsm = try MemoryBackend("hsm", key: 1)
             let node = try NodeBackend(shared: nil)
-            _ = try await create(path, [.init(hsm), member(node)])
+            _ = try await create(path, [.init(hsm), .init(node)])
             node.want([101])
             node.close([101])
-            let rig = try await Rig.opened(path, [.init(hsm), member(node)])
+            let rig = try await Rig.opened(path, [.init(hsm), .init(node)])
             let failed = try await rig.service.reseal(ResealOptions(), until: .now + .seconds(60))
             #expect(failed.rows.filter(\.isLocal).map(\.outcome) == [.failed])
             #expect(try localIDs(path) == ["node:key100"])
@@ -311,8 +299,8 @@ import Testing
             let path = directory + "/keyring"
             let hsm = try MemoryBackend("hsm", key: 1)
             let node = try NodeBackend()
-            _ = try await create(path, [member(node)])
-            let rig = try await Rig.opened(path, [.init(hsm), member(node, unsealOnly: true)])
+            _ = try await create(path, [.init(node)])
+            let rig = try await Rig.opened(path, [.init(hsm), .init(node, unsealOnly: true)])
             let first = try await rig.service.reseal(ResealOptions(), until: .now + .seconds(60))
             #expect(first.isComplete)
             #expect(try localIDs(path) == ["node:key100"])
@@ -332,42 +320,42 @@ import Testing
         try await TemporaryDirectory.with { directory in
             let path = directory + "/keyring"
             let node = try NodeBackend()
-            let created = try await create(path, [member(node)])
-            let ciphertext = try await Rig.with(path, [member(node)]) { (rig: Rig) async throws in
+            let created = try await create(path, [.init(node)])
+            let ciphertext = try await Rig.with(path, [.init(node)]) { (rig: Rig) async throws in
                 await rig.phases.reached(.serving)
                 return try rig.encrypt([1, 2, 3])
             }
             try Files.remove(path + "/local")
-            try await Rig.with(path, [member(node)]) { (rig: Rig) async throws in
+            try await Rig.with(path, [.init(node)]) { (rig: Rig) async throws in
                 let blocked = await rig.phases.reached(.blocked)
                 #expect(blocked.reason?.contains("anyone could have made the seal") == true)
                 #expect(blocked.hint?.contains("trousseau recover") == true)
             }
             let other = try KeyID(created.keyID.text.replacing(/[a-z2-7]{16}/, with: "aaaaaaaaaaaaaaaa"))
-            try await Rig.with(path, [member(node)], trustedKeyIDs: [other]) { (rig: Rig) async throws -> Void in
+            try await Rig.with(path, [.init(node)], trustedKeyIDs: [other]) { (rig: Rig) async throws -> Void in
                 await rig.phases.reached(.blocked)
             }
-            try await Rig.with(path, [member(node)], trustedKeyIDs: [created.keyID]) { (rig: Rig) async throws in
+            try await Rig.with(path, [.init(node)], trustedKeyIDs: [created.keyID]) { (rig: Rig) async throws in
                 await rig.phases.reached(.serving)
                 #expect(try await rig.decrypt(ciphertext) == [1, 2, 3])
                 // From now on there is a local one.
                 await rig.clockwork.reached(.maintenance(0))
                 #expect(try localIDs(path) == ["node:key100"])
             }
-            try await Rig.with(path, [member(node)]) { (rig: Rig) async throws -> Void in
+            try await Rig.with(path, [.init(node)]) { (rig: Rig) async throws -> Void in
                 await rig.phases.reached(.serving)
             }
             try Files.remove(path + "/local")
             try Files.move(path, to: directory + "/lost")
             let recovered = try await KeyringRecovery.run(
                 try FoundRecords.read([directory + "/lost"]), directory: path, name: "prod", keyIDs: [created.keyID],
-                chain: SealingChain([member(node)], log: .none), offlineKey: nil, minimumSeals: nil,
+                chain: SealingChain([.init(node)], log: .none), offlineKey: nil, minimumSeals: nil,
                 generateMissingKeys: false, log: .none)
             #expect(recovered.keks.map(\.outcome) == [.recovered])
             #expect(recovered.keks[0].seals.map(\.isLocal) == [false, true])
             #expect(recovered.seals.map(\.isLocal) == [false, true])
             #expect(try stored(path).localSeals.count == 2)
-            try await Rig.with(path, [member(node)]) { (rig: Rig) async throws in
+            try await Rig.with(path, [.init(node)]) { (rig: Rig) async throws in
                 await rig.phases.reached(.serving)
                 #expect(try await rig.decrypt(ciphertext) == [1, 2, 3])
                 #expect(rig.service.report().keks.allSatisfy { $0.seals.first?.isLocal == true })

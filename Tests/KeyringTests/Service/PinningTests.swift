@@ -55,7 +55,7 @@ import Testing
                 path, [kek], to: isSealed ? [first, own] : [first],
                 pins: pins(Pins.Entry("first", ["memory:key1"]), Pins.Entry("second", ["memory:key2"])))
             try before(device)
-            let member = SealingChain.Member(device, unsealOnly: false, deadline: .seconds(60))
+            let member = SealingChain.Member(device)
             try await Rig.with(path, [.init(first), member]) { rig in
                 await rig.phases.reached(.serving)
                 await rig.clockwork.reached(.maintenance(1))

@@ -63,32 +63,22 @@ import Testing
 
     @Test("local seals that could not be made are tried again as seldom")
     func localSeals() async throws {
-        try await TemporaryDirectory.with { directory in
-            let path = directory + "/keyring"
-            let hsm = try MemoryBackend("hsm", key: 1)
-            let node = try NodeBackend()
-            let shared = try #require(node.shared)
-            try await Rig.write(path, [try Sample.kek(1)], to: [hsm, shared])
-            // The device seals, and its state does not let it open.
-            node.close([100])
-            let member = SealingChain.Member(node, unsealOnly: false, deadline: .seconds(60))
-            try await Rig.with(path, [.init(hsm), member]) { (rig: Rig) async throws in
-                func cycle(_ times: Int) async {
-                    for _ in 0..<times { await rig.clockwork.end(.maintenance(1)) }
-                    await rig.clockwork.reached(.maintenance(1))
-                }
-                await rig.phases.reached(.serving)
-                await cycle(5)
-                let seals = node.calls(.seal)
-                #expect(try rig.storedLocally().isEmpty || seals > 0)
-                await cycle(3)
-                #expect(node.calls(.seal) == seals)
-                node.close([])
-                rig.clockwork.advance(.seconds(86401))
-                await cycle(2)
-                let own = rig.service.report().keks.flatMap(\.seals).first { $0.isLocal }
-                #expect(own?.state == .verified)
+        try await Rig.withClosedNode { (rig: Rig, node: NodeBackend) async throws in
+            func cycle(_ times: Int) async {
+                for _ in 0..<times { await rig.clockwork.end(.maintenance(1)) }
+                await rig.clockwork.reached(.maintenance(1))
             }
+            await rig.phases.reached(.serving)
+            await cycle(5)
+            let seals = node.calls(.seal)
+            #expect(try rig.storedLocally().isEmpty || seals > 0)
+            await cycle(3)
+            #expect(node.calls(.seal) == seals)
+            node.close([])
+            rig.clockwork.advance(.seconds(86401))
+            await cycle(2)
+            let own = rig.service.report().keks.flatMap(\.seals).first { $0.isLocal }
+            #expect(own?.state == .verified)
         }
     }
 }

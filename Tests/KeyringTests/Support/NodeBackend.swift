@@ -1,5 +1,7 @@
 import Keyring
 import Synchronization
+import TestSupport
+import Testing
 
 /// A backend whose device has a public key, for the record, and keys that never leave it, for this node; as a TPM does.
 /// A key stands for a policy: whether it opens depends on the state of the device.
@@ -91,5 +93,20 @@ final class NodeBackend: SealingBackend {
 
     private func device(_ recipient: Recipient) -> MemoryBackend? {
         (keys + [shared].compactMap(\.self)).first { $0.recipient.id == recipient.id }
+    }
+}
+
+extension Rig {
+    /// A service over a keyring that an HSM and the node's device have sealed for the record. The device seals, too, and its
+    /// state does not let it open what stays on the node.
+    static func withClosedNode(_ body: (Rig, NodeBackend) async throws -> Void) async throws {
+        try await TemporaryDirectory.with { directory in
+            let path = directory + "/keyring"
+            let hsm = try MemoryBackend("hsm", key: 1)
+            let node = try NodeBackend()
+            try await write(path, [try Sample.kek(1)], to: [hsm, try #require(node.shared)])
+            node.close([100])
+            try await with(path, [.init(hsm), .init(node)]) { (rig: Rig) async throws in try await body(rig, node) }
+        }
     }
 }

@@ -211,7 +211,7 @@ extension Rig {
 
 extension SealingChain.Member {
     /// A member with a deadline that no test reaches.
-    init(_ backend: MemoryBackend, unsealOnly: Bool = false) {
+    init(_ backend: any SealingBackend, unsealOnly: Bool = false) {
         self.init(backend, unsealOnly: unsealOnly, deadline: .seconds(60))
     }
 }
