@@ -2,6 +2,27 @@
 # shellcheck disable=SC2034,SC2154 # names for and of plugin.sh
 # For plugin.sh, to be sourced: the devices that seal, each of them started and stopped.
 
+# await_device PROCESS LOG NAME COMMAND...: until COMMAND succeeds, for 15 seconds at most.
+await_device() {
+    device_process=$1 device_log=$2 device_name=$3
+    shift 3
+    tries=0
+    until "$@"; do
+        tries=$((tries + 1))
+        if [ "$tries" -ge 150 ] || ! kill -0 "$device_process" 2>/dev/null; then
+            fail "$device_name does not start: $(cat "$device_log")"
+        fi
+        sleep 0.1
+    done
+}
+
+# end_device PROCESS: ends it, if there is one.
+end_device() {
+    [ -n "$1" ] || return 0
+    kill -TERM "$1" 2>/dev/null || :
+    wait "$1" 2>/dev/null || :
+}
+
 # start_tpm FOLDER: a TPM in software with its state there; sets tpm and tpm_device. It ends with this script.
 start_tpm() {
     command -v swtpm >/dev/null || fail 'swtpm is missing' 'make deps installs it'
@@ -13,20 +34,11 @@ start_tpm() {
         --flags not-need-init,startup-clear >"$1/swtpm.log" 2>&1 &
     tpm=$!
     tpm_device="swtpm:path=$tpm_socket"
-    tries=0
-    until [ -S "$tpm_socket" ]; do
-        tries=$((tries + 1))
-        if [ "$tries" -ge 150 ] || ! kill -0 "$tpm" 2>/dev/null; then
-            fail "swtpm does not start: $(cat "$1/swtpm.log")"
-        fi
-        sleep 0.1
-    done
+    await_device "$tpm" "$1/swtpm.log" swtpm test -S "$tpm_socket"
 }
 
 stop_tpm() {
-    [ -n "${tpm:-}" ] || return 0
-    kill -TERM "$tpm" 2>/dev/null || :
-    wait "$tpm" 2>/dev/null || :
+    end_device "${tpm:-}"
     tpm=
 }
 
@@ -44,20 +56,17 @@ start_vault() {
     setpriv --pdeathsig TERM -- python3 -B Tests/VaultStandIn/stand_in.py "$vault_folder" \
         --keep --port "${vault_port:-0}" >"$vault_folder/port" 2>"$vault_folder/log" &
     vault=$!
-    tries=0
-    until vault_port=$(sed -n 's/^listening \([0-9][0-9]*\)$/\1/p' "$vault_folder/port") && [ -n "$vault_port" ]; do
-        tries=$((tries + 1))
-        if [ "$tries" -ge 150 ] || ! kill -0 "$vault" 2>/dev/null; then
-            fail "Vault's stand-in does not start: $(cat "$vault_folder/log")"
-        fi
-        sleep 0.1
-    done
+    await_device "$vault" "$vault_folder/log" "Vault's stand-in" vault_listens
+}
+
+# Sets vault_port, once it has said it.
+vault_listens() {
+    vault_port=$(sed -n 's/^listening \([0-9][0-9]*\)$/\1/p' "$vault_folder/port")
+    [ -n "$vault_port" ]
 }
 
 stop_vault() {
-    [ -n "${vault:-}" ] || return 0
-    kill -TERM "$vault" 2>/dev/null || :
-    wait "$vault" 2>/dev/null || :
+    end_device "${vault:-}"
     vault=
 }
 
