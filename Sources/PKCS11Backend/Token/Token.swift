@@ -5,7 +5,8 @@ internal import Synchronization
 /// One token and one key on it, brought up when needed and made anew when lost.
 ///
 /// Calls hold `lock` for reading; login and everything below it hold it for writing, so that no thread is in a call when
-/// the module is finalized. Another token of the same library may have that made anew between any two calls (`Library`). All functions block; they run on `ModuleCalls`.
+/// the module is finalized. Another token of the same library may have that made anew between any two calls (`Library`).
+/// All functions block; they run on `ModuleCalls`.
 final class Token: Sendable {
     /// How far the token is up; each step needs the one before.
     enum Phase: Int, Sendable, Comparable {
